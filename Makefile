@@ -1,0 +1,36 @@
+# make run · make test · make test-all · make lint · make benchmark
+# Each builds .venv when it is missing or setup.cfg has changed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test test-all lint format benchmark clean
+
+.venv/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+run: .venv/installed
+	$(BIN)/python -m examples.quickstart
+
+test: .venv/installed
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmark: .venv/installed
+	$(BIN)/python -m benchmarks.train_step
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache build *.egg-info

@@ -1,0 +1,31 @@
+"""BERT for TensorFlow and Keras: from raw text to a model that answers raw strings.
+
+Names load on first use, so that importing the package costs nothing and the models work on a
+machine without TensorFlow (`KERAS_BACKEND=jax`).
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "BertConfig": "keras_bert.config",
+    "BertTokenizer": "keras_bert.text.tokenizer",
+    "BertPreprocessor": "keras_bert.text.preprocessor",
+    "MaskedLMMasker": "keras_bert.text.masking",
+    "BertEncoder": "keras_bert.models.encoder",
+    "BertPretrainer": "keras_bert.models.pretrainer",
+    "BertClassifier": "keras_bert.models.classifier",
+}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the names are strings
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'keras_bert' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return sorted(__all__)

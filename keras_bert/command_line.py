@@ -1,0 +1,126 @@
+"""Command lines from dataclasses: one source for flags, configuration files and help.
+
+A command is a frozen dataclass of options and a function that takes it:
+
+```python
+@dataclasses.dataclass(frozen=True)
+class GreetOptions:
+    name: str = option(help="whom to greet", positional=True)
+    times: int = option(1, help="number of greetings")
+
+COMMANDS = {"greet": Command(GreetOptions, "package.greeting:greet", "Print a greeting.")}
+run("python -m package", "What the package does.", COMMANDS)
+```
+
+The function is named by a string and imported only when its command runs, so that `--help` does
+not wait for TensorFlow.
+"""
+
+import dataclasses
+import importlib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, get_type_hints
+
+import jsonargparse
+
+from keras_bert.errors import InputError
+
+
+def option(default: Any = dataclasses.MISSING, *, help: str, positional: bool = False) -> Any:
+    """Declares one option of a command; without a default it is required."""
+    return dataclasses.field(default=default, metadata={"help": help, "positional": positional})
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """One subcommand.
+
+    Args:
+        options: type. A frozen dataclass whose fields were made by `option`.
+        function: str. `"module:name"` of the function that takes an instance of `options`.
+        help: str. One sentence.
+    """
+
+    options: type
+    function: str
+    help: str
+
+
+class _Parser(jsonargparse.ArgumentParser):
+    """Reports wrong usage in one line, without repeating all flags."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        del ex
+        line = " ".join(message.split())
+        self.exit(2, f"error: {line} ({self.prog.split(' [options]')[0]} --help lists the flags)\n")
+
+
+def _parser_of(command: Command) -> _Parser:
+    parser = _Parser(description=command.help)
+    parser.add_argument(
+        "--config", action="config", help="JSON or YAML file with any of these options"
+    )
+    types = get_type_hints(command.options)
+    for field in dataclasses.fields(command.options):
+        arguments = {"help": field.metadata["help"]}
+        required = field.default is dataclasses.MISSING
+        if not required:
+            arguments["default"] = field.default
+        if field.metadata["positional"]:
+            parser.add_argument(field.name, type=types[field.name], **arguments)
+            continue
+        if types[field.name] is bool:
+            arguments["action"] = "store_true"
+        else:
+            arguments["type"] = types[field.name]
+        parser.add_argument(f"--{field.name.replace('_', '-')}", required=required, **arguments)
+    return parser
+
+
+def parse(
+    program: str, description: str, commands: Mapping[str, Command], arguments: Sequence[str] | None
+) -> tuple[Command, Any]:
+    """Returns the chosen command and its options; exits with code 2 on wrong usage."""
+    parser = _Parser(prog=program, description=description)
+    subcommands = parser.add_subcommands(dest="command", required=True)
+    for name, command in commands.items():
+        subcommands.add_subcommand(name, _parser_of(command), help=command.help)
+    values = parser.parse_args(arguments)
+    command = commands[values.command]
+    chosen = values[values.command].as_dict()
+    chosen.pop("config", None)
+    return command, command.options(**chosen)
+
+
+def resolved(options: Any) -> dict[str, Any]:
+    """Returns options as a JSON dictionary that `--config` reads back."""
+    return dataclasses.asdict(options)
+
+
+def run(
+    program: str,
+    description: str,
+    commands: Mapping[str, Command],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Parses the command line, prints the resolved options and runs the command.
+
+    Options go to standard error, so that standard output carries the command's own answer.
+
+    Returns:
+        The exit code: 0 when the command succeeded, 2 when the user's input was wrong.
+    """
+    # TensorFlow's start-up notes would bury the one line that a user needs.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    command, options = parse(program, description, commands, arguments)
+    print(json.dumps(resolved(options), ensure_ascii=False), file=sys.stderr)
+    module, name = command.function.split(":")
+    try:
+        getattr(importlib.import_module(module), name)(options)
+    except InputError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0

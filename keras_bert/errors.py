@@ -1,0 +1,10 @@
+"""The error that tells users what is wrong with what they gave."""
+
+
+class InputError(ValueError):
+    """Wrong input from the user: a file, a flag, a field or an argument.
+
+    The message is one line that names the place (file and line, field or argument), the rule
+    and what was received. The command line prints it alone and ends with exit code 2; any other
+    exception is a fault of the program and keeps its traceback.
+    """

@@ -1,0 +1,82 @@
+"""One or two token sequences in one row: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`."""
+
+import tensorflow as tf
+
+
+def truncate_pair(
+    first: tf.RaggedTensor, second: tf.RaggedTensor, budget: int
+) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """Cuts pairs to `budget` tokens in all, always from the end of the longer one.
+
+    Taking one token at a time from the longer sequence, and from the second where both are equal
+    (`_truncate_seq_pair` of google-research/bert), leaves the lengths computed here at once.
+
+    Args:
+        first: `tf.RaggedTensor` of shape `(batch, tokens)`.
+        second: `tf.RaggedTensor` of shape `(batch, tokens)`.
+        budget: int. Tokens allowed in both together.
+    """
+    first_length, second_length = first.row_lengths(), second.row_lengths()
+    first_kept = tf.maximum(budget - second_length, (budget + 1) // 2)
+    second_kept = tf.maximum(budget - first_length, budget // 2)
+    return keep_first(first, first_kept), keep_first(second, second_kept)
+
+
+def keep_first(tokens: tf.RaggedTensor, counts: tf.Tensor) -> tf.RaggedTensor:
+    """Keeps at most the first `counts[i]` tokens of row i."""
+    starts = tf.repeat(tokens.row_starts(), tokens.row_lengths())
+    places = tf.range(tf.size(tokens.flat_values, tf.int64)) - starts
+    kept = places < tf.gather(counts, tokens.value_rowids())
+    return tf.ragged.boolean_mask(tokens, tokens.with_flat_values(kept))
+
+
+def pack(
+    segments: list[tf.RaggedTensor],
+    *,
+    start_id: int,
+    end_id: int,
+    pad_id: int,
+    length: int | None,
+) -> dict[str, tf.Tensor]:
+    """Joins segments that fit into `length`, with special tokens and padding.
+
+    Only core ragged operations are used: tf-text's own packer needs operations which stock
+    TensorFlow Serving lacks.
+
+    Args:
+        segments: One or two `tf.RaggedTensor` of shape `(batch, tokens)`, int32.
+        start_id: int. `[CLS]`.
+        end_id: int. `[SEP]`.
+        pad_id: int. `[PAD]`.
+        length: int or None. Columns of the result; None for the longest row of the batch.
+
+    Returns:
+        A dictionary of `token_ids` and `segment_ids`, int32, and `padding_mask`, bool, each
+        `(batch, length)`.
+    """
+    rows = segments[0].nrows()
+    start = _column(start_id, rows)
+    end = _column(end_id, rows)
+    parts, segment_parts = [start], [_column(0, rows)]
+    for index, tokens in enumerate(segments):
+        parts += [tokens, end]
+        segment_parts += [tokens.with_flat_values(tf.fill(tf.shape(tokens.flat_values), index))]
+        segment_parts += [_column(index, rows)]
+    token_ids = tf.concat(parts, axis=1)
+    segment_ids = tf.concat(segment_parts, axis=1)
+    padding_mask = tf.RaggedTensor.from_row_splits(
+        tf.ones_like(token_ids.flat_values, tf.bool), token_ids.row_splits, validate=False
+    )
+    shape = [None, length]
+    return {
+        "token_ids": token_ids.to_tensor(pad_id, shape=shape),
+        "segment_ids": segment_ids.to_tensor(0, shape=shape),
+        "padding_mask": padding_mask.to_tensor(False, shape=shape),
+    }
+
+
+def _column(value: int, rows: tf.Tensor) -> tf.RaggedTensor:
+    """One token in each row: `(rows, 1)`."""
+    return tf.RaggedTensor.from_uniform_row_length(
+        tf.fill([rows], tf.constant(value, tf.int32)), tf.constant(1, tf.int64), nrows=rows
+    )

@@ -1,0 +1,135 @@
+"""WordPiece vocabularies: one token per line, the line number is the id."""
+
+import dataclasses
+import functools
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from keras_bert.atomic import new_file
+from keras_bert.errors import InputError
+
+PAD, UNKNOWN, START, END, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+SPECIAL_TOKENS = (PAD, UNKNOWN, START, END, MASK)
+
+
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+    """An immutable WordPiece vocabulary.
+
+    Args:
+        tokens: Iterable of str. Token of each id; pieces inside a word start with `##`. The five
+            special tokens `[PAD] [UNK] [CLS] [SEP] [MASK]` must be among them.
+        source: str. Where the tokens come from, for error messages.
+
+    Raises:
+        InputError: On an empty or repeated token or a missing special token; the message names the
+            line.
+
+    Example:
+
+    ```python
+    vocabulary = Vocabulary.from_file("vocab.txt")
+    vocabulary.mask_id      # 103 in the published uncased vocabulary
+    ```
+    """
+
+    tokens: tuple[str, ...]
+    source: str = dataclasses.field(default="vocabulary", compare=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "tokens", tuple(self.tokens))
+        if not self.tokens:
+            raise InputError(f"{self.source}: the vocabulary is empty")
+        seen: dict[str, int] = {}
+        for line, token in enumerate(self.tokens, start=1):
+            if not token.strip():
+                raise InputError(f"{self.source}, line {line}: a token must not be blank")
+            if token in seen:
+                raise InputError(
+                    f"{self.source}, line {line}: token {token!r} stands on line {seen[token]} too"
+                )
+            seen[token] = line
+        for token in SPECIAL_TOKENS:
+            if token not in seen:
+                raise InputError(f"{self.source}: the vocabulary lacks the special token {token}")
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike) -> "Vocabulary":
+        """Reads a `vocab.txt` in UTF-8; a final newline is optional."""
+        try:
+            content = Path(path).read_bytes().decode("utf-8")
+        except OSError as error:
+            raise InputError(f"{path}: cannot read the vocabulary: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            raise InputError(f"{path}, line {line}: the vocabulary must be UTF-8") from error
+        if content.startswith("\ufeff"):
+            raise InputError(
+                f"{path}, line 1: the vocabulary must not begin with a byte-order mark"
+            )
+        # Not splitlines(): the published Chinese vocabulary holds U+2028 as a token.
+        lines = content.removesuffix("\n").split("\n") if content else []
+        for number, line in enumerate(lines, start=1):
+            if line.endswith("\r"):
+                raise InputError(
+                    f"{path}, line {number}: lines must end with LF alone. Received: CR LF"
+                )
+        return cls(tuple(lines), source=str(path))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes one token per line."""
+        with new_file(path) as temporary:
+            temporary.write_text("\n".join(self.tokens) + "\n", encoding="utf-8", newline="\n")
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @functools.cached_property
+    def ids(self) -> dict[str, int]:
+        """Id of each token."""
+        return {token: index for index, token in enumerate(self.tokens)}
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Fingerprint of the tokens in order, stored beside everything made from them."""
+        return hashlib.sha256("\n".join(self.tokens).encode()).hexdigest()
+
+    @property
+    def pad_id(self) -> int:
+        return self.ids[PAD]
+
+    @property
+    def unknown_id(self) -> int:
+        return self.ids[UNKNOWN]
+
+    @property
+    def start_id(self) -> int:
+        return self.ids[START]
+
+    @property
+    def end_id(self) -> int:
+        return self.ids[END]
+
+    @property
+    def mask_id(self) -> int:
+        return self.ids[MASK]
+
+    @property
+    def special_ids(self) -> tuple[int, ...]:
+        """Ids of `[PAD] [UNK] [CLS] [SEP] [MASK]`."""
+        return tuple(self.ids[token] for token in SPECIAL_TOKENS)
+
+    def to_text(self, token_ids: Iterable[int]) -> str:
+        """Returns a readable rendering: pieces joined to words, padding left out."""
+        words: list[str] = []
+        for token_id in token_ids:
+            token = self.tokens[int(token_id)]
+            if token == PAD:
+                continue
+            if token.startswith("##") and words:
+                words[-1] += token[2:]
+            else:
+                words.append(token)
+        return " ".join(words)
