@@ -18,7 +18,7 @@ _HOMES = {
     "BertClassifier": "keras_bert.models.classifier",
 }
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the names are strings
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name):

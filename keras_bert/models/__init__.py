@@ -1,0 +1,1 @@
+"""The networks: an encoder and what stands on it, in `keras.ops` alone."""

@@ -1,0 +1,1 @@
+"""Tasks: how to read their data, what they predict and how they are scored."""

@@ -1,0 +1,1 @@
+"""Text to tensors, in the TensorFlow graph."""

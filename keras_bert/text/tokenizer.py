@@ -29,6 +29,8 @@ class BertTokenizer(TextLayer):
     Args:
         vocabulary: `Vocabulary` or a sequence of tokens.
         lowercase: bool. Lower-case and strip accents: true for uncased models.
+        sequence_length: int or None. The length a model was trained with; the tokenizer only
+            remembers it in `tokenizer_config.json` (`model_max_length`).
 
     Call arguments:
         text: strings of any shape: a string, a list, a NumPy array or a tensor.
@@ -53,7 +55,12 @@ class BertTokenizer(TextLayer):
     """
 
     def __init__(
-        self, vocabulary: Vocabulary | Sequence[str], *, lowercase: bool = True, **kwargs: Any
+        self,
+        vocabulary: Vocabulary | Sequence[str],
+        *,
+        lowercase: bool = True,
+        sequence_length: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if not isinstance(vocabulary, Vocabulary):
@@ -61,6 +68,7 @@ class BertTokenizer(TextLayer):
         # Not a plain attribute: Keras would wrap the tuple of tokens in a tracking container.
         self._vocabulary = vocabulary
         self.lowercase = lowercase
+        self.sequence_length = sequence_length
         self._wordpiece = tf_text.FastWordpieceTokenizer(
             list(vocabulary.tokens),
             max_bytes_per_word=_LONGEST_WORD,
@@ -99,21 +107,27 @@ class BertTokenizer(TextLayer):
                 f"{path}: `strip_accents` must equal `do_lower_case`, as in BERT. "
                 f"Received: strip_accents={settings['strip_accents']}"
             )
-        return cls.from_vocabulary(directory / "vocab.txt", lowercase=lowercase)
+        length = settings.get("model_max_length")
+        return cls(
+            Vocabulary.from_file(directory / "vocab.txt"),
+            lowercase=lowercase,
+            # Hugging Face writes 10^30 where no length was set.
+            sequence_length=length if isinstance(length, int) and length < 1 << 30 else None,
+        )
 
     def save_assets(self, directory: str | os.PathLike) -> None:
         """Writes `vocab.txt` and `tokenizer_config.json`, as in Hugging Face's layout."""
         directory = Path(directory)
         self.vocabulary.save(directory / "vocab.txt")
         names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-        write_json(
-            directory / "tokenizer_config.json",
-            {
-                "tokenizer_class": "BertTokenizer",
-                "do_lower_case": self.lowercase,
-                **dict(zip(names, SPECIAL_TOKENS, strict=True)),
-            },
-        )
+        settings = {
+            "tokenizer_class": "BertTokenizer",
+            "do_lower_case": self.lowercase,
+            **dict(zip(names, SPECIAL_TOKENS, strict=True)),
+        }
+        if self.sequence_length:
+            settings["model_max_length"] = self.sequence_length
+        write_json(directory / "tokenizer_config.json", settings)
 
     def call(self, text):
         text = self.to_strings(text)
@@ -128,4 +142,5 @@ class BertTokenizer(TextLayer):
             **super().get_config(),
             "vocabulary": list(self.vocabulary.tokens),
             "lowercase": self.lowercase,
+            "sequence_length": self.sequence_length,
         }

@@ -66,9 +66,7 @@ class Vocabulary:
             line = error.object[: error.start].count(b"\n") + 1
             raise InputError(f"{path}, line {line}: the vocabulary must be UTF-8") from error
         if content.startswith("\ufeff"):
-            raise InputError(
-                f"{path}, line 1: the vocabulary must not begin with a byte-order mark"
-            )
+            raise InputError(f"{path}, line 1: the vocabulary begins with a byte-order mark")
         # Not splitlines(): the published Chinese vocabulary holds U+2028 as a token.
         lines = content.removesuffix("\n").split("\n") if content else []
         for number, line in enumerate(lines, start=1):

@@ -1,0 +1,99 @@
+"""The names under which BERT's weights are published.
+
+google-research/bert named each tensor; every other format renames or transposes those. Ours hold
+queries, keys and values in one kernel, so one variable of a model can answer to several published
+tensors, each of them a range of its columns.
+"""
+
+from typing import Any, NamedTuple
+
+
+class PublishedTensor(NamedTuple):
+    """One published tensor and where it lives in a model.
+
+    Args:
+        name: str. Google's name, for example `"bert/encoder/layer_0/output/dense/kernel"`.
+        variable: The Keras variable that holds it.
+        columns: slice. Part of the variable's last axis.
+    """
+
+    name: str
+    variable: Any
+    columns: slice = slice(None)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape in Google's orientation: kernels are (input, output)."""
+        *rest, last = self.variable.shape
+        return (*rest, len(range(*self.columns.indices(last))))
+
+
+def _dense(name, layer):
+    return [
+        PublishedTensor(f"{name}/kernel", layer.kernel),
+        PublishedTensor(f"{name}/bias", layer.bias),
+    ]
+
+
+def _layer_norm(name, layer):
+    return [
+        PublishedTensor(f"{name}/LayerNorm/gamma", layer.gamma),
+        PublishedTensor(f"{name}/LayerNorm/beta", layer.beta),
+    ]
+
+
+def encoder_tensors(encoder: Any) -> list[PublishedTensor]:
+    """Embeddings, blocks and pooler of a `BertEncoder`."""
+    embeddings = encoder.embeddings
+    tensors = [
+        PublishedTensor("bert/embeddings/word_embeddings", embeddings.token_table.embeddings),
+        PublishedTensor(
+            "bert/embeddings/position_embeddings", embeddings.position_table.embeddings
+        ),
+        PublishedTensor(
+            "bert/embeddings/token_type_embeddings", embeddings.segment_table.embeddings
+        ),
+        *_layer_norm("bert/embeddings", embeddings.layer_norm),
+    ]
+    for index, block in enumerate(encoder.blocks):
+        name = f"bert/encoder/layer_{index}"
+        for part, role in enumerate(("query", "key", "value")):
+            width = encoder.config.hidden_dim
+            columns = slice(part * width, (part + 1) * width)
+            projection = block.attention.query_key_value
+            tensors += [
+                PublishedTensor(f"{name}/attention/self/{role}/kernel", projection.kernel, columns),
+                PublishedTensor(f"{name}/attention/self/{role}/bias", projection.bias, columns),
+            ]
+        tensors += _dense(f"{name}/attention/output/dense", block.attention.output_dense)
+        tensors += _layer_norm(f"{name}/attention/output", block.attention_layer_norm)
+        tensors += _dense(f"{name}/intermediate/dense", block.intermediate)
+        tensors += _dense(f"{name}/output/dense", block.output_dense)
+        tensors += _layer_norm(f"{name}/output", block.output_layer_norm)
+    return tensors + _dense("bert/pooler/dense", encoder.pooler.dense)
+
+
+def pretraining_tensors(model: Any) -> list[PublishedTensor]:
+    """A `BertPretrainer`: the encoder and both heads."""
+    head = model.masked_lm_head
+    return [
+        *encoder_tensors(model.encoder),
+        *_dense("cls/predictions/transform/dense", head.dense),
+        *_layer_norm("cls/predictions/transform", head.layer_norm),
+        PublishedTensor("cls/predictions/output_bias", head.bias),
+        # Published as (output, input), unlike every kernel; see the formats.
+        PublishedTensor(
+            "cls/seq_relationship/output_weights", model.next_sentence_head.dense.kernel
+        ),
+        PublishedTensor("cls/seq_relationship/output_bias", model.next_sentence_head.dense.bias),
+    ]
+
+
+def classifier_tensors(model: Any) -> list[PublishedTensor]:
+    """A `BertClassifier`: the encoder and the class weights."""
+    head = model.classification_head.dense
+    return [
+        *encoder_tensors(model.encoder),
+        PublishedTensor("output_weights", head.kernel),
+        PublishedTensor("output_bias", head.bias),
+    ]

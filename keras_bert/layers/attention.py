@@ -1,0 +1,127 @@
+"""Multi-head self-attention with one product for queries, keys and values."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_bert.layers.initializers import truncated_normal
+
+
+@keras.saving.register_keras_serializable("keras_bert")
+class SelfAttention(keras.layers.Layer):
+    """Multi-head self-attention under any mask.
+
+    Tokens come in as one long list, `(batch * length, hidden_dim)`: a dense product on two axes
+    fuses with its bias, one on three does not (1.34x on CPU in bfloat16). The mask carries the
+    batch and the length.
+
+    Args:
+        hidden_dim: int. Width of a token, a multiple of `num_heads`.
+        num_heads: int.
+        dropout: float. Rate on the attention probabilities.
+        initializer_range: float. Standard deviation of the kernels.
+
+    Call arguments:
+        hidden: floats `(batch * length, hidden_dim)`.
+        attention_mask: bool `(batch, query, length)`, true where a query may look; `query` is
+            `length`, or 1 for a mask that is the same for every query, as a padding mask is.
+        training: bool.
+        return_probabilities: bool. Return the attention probabilities too.
+
+    Returns:
+        A dictionary of `output`, floats `(batch * length, hidden_dim)`, and, on request,
+        `probabilities`, floats `(batch, num_heads, length, length)` before dropout.
+
+    Example:
+
+    ```python
+    attention = SelfAttention(768, 12)
+    left_to_right = ops.tril(ops.ones((8, 128, 128), "bool"))
+    attention(hidden, left_to_right)["output"]      # (8 * 128, 768)
+    ```
+
+    References:
+        - Vaswani et al. 2017, arXiv:1706.03762, section 3.2.
+    """
+
+    def __init__(
+        self,
+        hidden_dim: int,
+        num_heads: int,
+        *,
+        dropout: float = 0.1,
+        initializer_range: float = 0.02,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if hidden_dim % num_heads:
+            raise ValueError(
+                "`hidden_dim` must be a multiple of `num_heads`. "
+                f"Received: hidden_dim={hidden_dim}, num_heads={num_heads}"
+            )
+        self.hidden_dim = hidden_dim
+        self.num_heads = num_heads
+        self.head_dim = hidden_dim // num_heads
+        self.dropout_rate = dropout
+        self.initializer_range = initializer_range
+        self.query_key_value = keras.layers.Dense(
+            3 * hidden_dim,
+            kernel_initializer=truncated_normal(initializer_range),
+            dtype=self.dtype_policy,
+            name="query_key_value",
+        )
+        self.output_dense = keras.layers.Dense(
+            hidden_dim,
+            kernel_initializer=truncated_normal(initializer_range),
+            dtype=self.dtype_policy,
+            name="output",
+        )
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+
+    def build(self, hidden_shape, attention_mask_shape=None):
+        self.query_key_value.build(hidden_shape)
+        self.output_dense.build(hidden_shape)
+
+    def call(self, hidden, attention_mask, training=None, return_probabilities=False):
+        batch, _, length = ops.shape(attention_mask)
+        # (batch * length, 3 * hidden) -> (batch, length, 3, heads, head)
+        projected = ops.reshape(
+            self.query_key_value(hidden), (batch, length, 3, self.num_heads, self.head_dim)
+        )
+        # (batch, length, 3, heads, head) -> (3, batch, heads, length, head)
+        projected = ops.transpose(projected, (2, 0, 3, 1, 4))
+        query, key, value = projected[0], projected[1], projected[2]
+        query = query * (1 / math.sqrt(self.head_dim))
+        # (batch, heads, query, head) x (batch, heads, head, key) -> (batch, heads, query, key)
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        # Half of the smallest number: far below every score, and two of them do not overflow.
+        blocked = -0.5 * _largest(scores.dtype)
+        scores = ops.where(
+            ops.expand_dims(attention_mask, 1), scores, ops.cast(blocked, scores.dtype)
+        )
+        probabilities = ops.softmax(scores, axis=-1)
+        # (batch, heads, query, key) x (batch, heads, key, head) -> (batch, heads, query, head)
+        context = ops.matmul(self.dropout(probabilities, training=training), value)
+        # (batch, heads, length, head) -> (batch * length, heads * head)
+        context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (-1, self.hidden_dim))
+        result = {"output": self.output_dense(context)}
+        if return_probabilities:
+            result["probabilities"] = probabilities
+        return result
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "num_heads": self.num_heads,
+            "dropout": self.dropout_rate,
+            "initializer_range": self.initializer_range,
+        }
+
+
+def _largest(dtype: Any) -> float:
+    """The largest finite number of a float type."""
+    dtype = keras.backend.standardize_dtype(dtype)
+    return {"float16": 65504.0, "bfloat16": 3.38e38, "float32": 3.4e38, "float64": 1.7e308}[dtype]

@@ -1,0 +1,117 @@
+"""Token, segment and position embeddings."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_bert.layers.initializers import truncated_normal
+
+
+@keras.saving.register_keras_serializable("keras_bert")
+class BertEmbeddings(keras.layers.Layer):
+    """Sums token, segment and position embeddings, normalises and drops out.
+
+    Ids are not checked here, because a gather on an accelerator cannot raise; the input pipeline
+    does it.
+
+    Args:
+        vocabulary_size: int. Rows of the token table.
+        hidden_dim: int. Width.
+        max_sequence_length: int. Rows of the position table.
+        num_segments: int. Rows of the segment table.
+        dropout: float. Rate on the result.
+        layer_norm_epsilon: float.
+        initializer_range: float. Standard deviation of the tables.
+
+    Call arguments:
+        token_ids: integers `(batch, length)`.
+        segment_ids: integers `(batch, length)`.
+        position_ids: integers `(batch, length)`, or None for 0..length-1.
+        training: bool.
+
+    Returns:
+        Floats `(batch, length, hidden_dim)`.
+
+    Example:
+
+    ```python
+    embeddings = BertEmbeddings(30522, 768)
+    hidden = embeddings(token_ids, segment_ids)
+    ```
+
+    References:
+        - Devlin et al. 2019, arXiv:1810.04805, figure 2.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        hidden_dim: int,
+        *,
+        max_sequence_length: int = 512,
+        num_segments: int = 2,
+        dropout: float = 0.1,
+        layer_norm_epsilon: float = 1e-12,
+        initializer_range: float = 0.02,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.hidden_dim = hidden_dim
+        self.max_sequence_length = max_sequence_length
+        self.num_segments = num_segments
+        self.dropout_rate = dropout
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.initializer_range = initializer_range
+
+        def table(rows, name):
+            return keras.layers.Embedding(
+                rows,
+                hidden_dim,
+                embeddings_initializer=truncated_normal(initializer_range),
+                dtype=self.dtype_policy,
+                name=name,
+            )
+
+        self.token_table = table(vocabulary_size, "token")
+        self.segment_table = table(num_segments, "segment")
+        self.position_table = table(max_sequence_length, "position")
+        self.layer_norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
+        )
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+
+    def build(self, token_ids_shape, segment_ids_shape=None, position_ids_shape=None):
+        for table in (self.token_table, self.segment_table, self.position_table):
+            table.build(token_ids_shape)
+        self.layer_norm.build((*token_ids_shape, self.hidden_dim))
+
+    def call(self, token_ids, segment_ids, position_ids=None, training=None):
+        length = token_ids.shape[1]
+        if isinstance(length, int) and length > self.max_sequence_length:
+            raise ValueError(
+                "the length of `token_ids` must not exceed `max_sequence_length`. "
+                f"Received: length={length}, max_sequence_length={self.max_sequence_length}"
+            )
+        if position_ids is None:
+            # (length,) -> (1, length), the same for every row
+            position_ids = ops.expand_dims(ops.arange(ops.shape(token_ids)[1], dtype="int32"), 0)
+        summed = self.token_table(token_ids) + self.segment_table(segment_ids)
+        summed = summed + self.position_table(position_ids)
+        return self.dropout(self.layer_norm(summed), training=training)
+
+    def compute_output_shape(self, token_ids_shape, *_):
+        return (*token_ids_shape, self.hidden_dim)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "hidden_dim": self.hidden_dim,
+            "max_sequence_length": self.max_sequence_length,
+            "num_segments": self.num_segments,
+            "dropout": self.dropout_rate,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "initializer_range": self.initializer_range,
+        }

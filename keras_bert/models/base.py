@@ -1,0 +1,106 @@
+"""What all models share: configuration, input signature, checkpoints."""
+
+import os
+from typing import Any
+
+import keras
+
+from keras_bert.config import BertConfig
+
+INPUT_DTYPES = {"token_ids": "int32", "segment_ids": "int32", "padding_mask": "bool"}
+
+
+class BertModel(keras.Model):
+    """Base of the models: a `BertConfig`, dictionaries as inputs, published weights.
+
+    The weights exist as soon as the model does, so that counting, loading and saving need no
+    example batch.
+
+    Args:
+        config: `BertConfig`, or a dictionary of its fields.
+    """
+
+    def __init__(self, config: BertConfig | dict[str, Any], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.config = BertConfig.from_dict(config) if isinstance(config, dict) else config
+
+    def input_signature(self) -> dict[str, keras.KerasTensor]:
+        """Returns the inputs with unknown batch and length."""
+        return {
+            name: keras.KerasTensor((None, None), dtype=dtype, name=name)
+            for name, dtype in INPUT_DTYPES.items()
+        }
+
+    def _build_weights(self) -> None:
+        """Makes the variables by a symbolic call; the last line of a subclass' constructor."""
+        self(self.input_signature())
+
+    @classmethod
+    def from_checkpoint(cls, path: str | os.PathLike, **kwargs: Any) -> "BertModel":
+        """Builds the model from a model directory and loads its weights.
+
+        A head that the checkpoint lacks, as when a pre-trained encoder begins a new task, starts
+        from random weights; a missing or misshapen tensor anywhere else is an error.
+
+        Args:
+            path: A directory with `config.json` and `model.safetensors` in Hugging Face's layout.
+            **kwargs: Arguments of the constructor besides `config`, for example `num_classes=2`.
+
+        Raises:
+            InputError: If the directory is not a checkpoint of this network.
+        """
+        from keras_bert.checkpoints import huggingface
+
+        settings = huggingface.read_settings(path)
+        model = cls(BertConfig.from_dict(settings), **{**cls._settings_of(settings), **kwargs})
+        huggingface.load_weights(model, path, optional=cls.new_heads)
+        return model
+
+    # Prefixes of published tensor names that may be missing in a checkpoint.
+    new_heads: tuple[str, ...] = ()
+
+    @classmethod
+    def _settings_of(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Constructor arguments that a checkpoint's `config.json` holds."""
+        return {}
+
+    def checkpoint_settings(self) -> dict[str, Any]:
+        """Returns what `config.json` says besides the shape of the network."""
+        return {}
+
+    def save_checkpoint(self, directory: str | os.PathLike, *, tokenizer: Any = None) -> None:
+        """Writes a model directory in Hugging Face's layout.
+
+        Args:
+            directory: Made when it is missing; earlier files are replaced one by one.
+            tokenizer: `BertTokenizer` or None. Written beside the weights.
+
+        Example:
+
+        ```python
+        classifier.save_checkpoint("my-model", tokenizer=tokenizer)
+        ```
+        """
+        from keras_bert.checkpoints import huggingface
+
+        if tokenizer is not None:
+            tokenizer.save_assets(directory)
+        huggingface.save(self, directory)
+
+    def published_tensors(self) -> list:
+        """Returns the weights under their published names, see `checkpoints.published`."""
+        raise NotImplementedError
+
+    def get_config(self):
+        # The base class would return the constructor's arguments again.
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "config": self.config.to_dict(),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        del custom_objects
+        return cls(**config)

@@ -1,0 +1,130 @@
+"""The BERT encoder."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_bert.checkpoints.published import PublishedTensor, encoder_tensors
+from keras_bert.config import BertConfig
+from keras_bert.layers.embeddings import BertEmbeddings
+from keras_bert.layers.heads import Pooler
+from keras_bert.layers.transformer_block import TransformerBlock
+from keras_bert.models.base import BertModel
+
+
+@keras.saving.register_keras_serializable("keras_bert")
+class BertEncoder(BertModel):
+    """Token ids to contextual representations.
+
+    Args:
+        config: `BertConfig`.
+
+    Call arguments:
+        inputs: dictionary of `token_ids` and `segment_ids`, int32 `(batch, length)`,
+            `padding_mask`, bool `(batch, length)`, true on real tokens; optionally
+            `position_ids`, int32 `(batch, length)`, and `attention_mask`, bool
+            `(batch, length, length)`, which replaces the mask made from `padding_mask`.
+        training: bool.
+        return_hidden_states: bool. Also return every layer's output.
+        return_attentions: bool. Also return every layer's attention probabilities.
+
+    Returns:
+        A dictionary of `sequence_output`, floats `(batch, length, hidden_dim)`, and
+        `pooled_output`, floats `(batch, hidden_dim)`; on request `hidden_states`, a list of
+        `num_layers + 1` tensors like `sequence_output`, embeddings first, and `attentions`, a list
+        of `num_layers` tensors `(batch, num_heads, length, length)`.
+
+    Example:
+
+    ```python
+    encoder = BertEncoder(BertConfig.from_name("base"))
+    encoder(preprocessor(["some text"]))["pooled_output"]       # (1, 768)
+    ```
+
+    References:
+        - Devlin et al. 2019, arXiv:1810.04805, section 3.
+    """
+
+    # A checkpoint of a tagger or a span predictor has no pooler.
+    new_heads = ("bert/pooler/",)
+
+    def __init__(self, config: BertConfig, **kwargs: Any):
+        super().__init__(config, **kwargs)
+        config = self.config
+        self.embeddings = BertEmbeddings(
+            config.vocabulary_size,
+            config.hidden_dim,
+            max_sequence_length=config.max_sequence_length,
+            num_segments=config.num_segments,
+            dropout=config.dropout,
+            layer_norm_epsilon=config.layer_norm_epsilon,
+            initializer_range=config.initializer_range,
+            dtype=self.dtype_policy,
+            name="embeddings",
+        )
+        self.blocks = [
+            TransformerBlock(
+                config.hidden_dim,
+                config.num_heads,
+                config.intermediate_dim,
+                dropout=config.dropout,
+                attention_dropout=config.attention_dropout,
+                activation=config.activation,
+                layer_norm_epsilon=config.layer_norm_epsilon,
+                initializer_range=config.initializer_range,
+                dtype=self.dtype_policy,
+                name=f"block_{index}",
+            )
+            for index in range(config.num_layers)
+        ]
+        self.pooler = Pooler(
+            config.hidden_dim,
+            initializer_range=config.initializer_range,
+            dtype=self.dtype_policy,
+            name="pooler",
+        )
+        self._build_weights()
+
+    @property
+    def token_embeddings(self):
+        """The token table, `(vocabulary_size, hidden_dim)`."""
+        return self.embeddings.token_table.embeddings
+
+    def call(self, inputs, training=None, return_hidden_states=False, return_attentions=False):
+        token_ids = inputs["token_ids"]
+        attention_mask = inputs.get("attention_mask")
+        if attention_mask is None:
+            # (batch, key) -> (batch, 1, key), the same for every query
+            attention_mask = ops.expand_dims(ops.cast(inputs["padding_mask"], "bool"), 1)
+        embedded = self.embeddings(
+            token_ids, inputs["segment_ids"], inputs.get("position_ids"), training=training
+        )
+        batch, length = ops.shape(token_ids)
+        shape = (batch, length, self.config.hidden_dim)
+        # (batch, length, hidden) -> (batch * length, hidden): one list of tokens until the end
+        hidden = ops.reshape(embedded, (-1, self.config.hidden_dim))
+        states, attentions = [embedded], []
+        for block in self.blocks:
+            result = block(
+                hidden, attention_mask, training=training, return_probabilities=return_attentions
+            )
+            hidden = result["output"]
+            if return_hidden_states:
+                states.append(ops.reshape(hidden, shape))
+            if return_attentions:
+                attentions.append(result["probabilities"])
+        # (batch * length, hidden) -> (batch, length, hidden)
+        sequence_output = ops.reshape(hidden, shape)
+        outputs = {
+            "sequence_output": sequence_output,
+            "pooled_output": self.pooler(sequence_output),
+        }
+        if return_hidden_states:
+            outputs["hidden_states"] = states
+        if return_attentions:
+            outputs["attentions"] = attentions
+        return outputs
+
+    def published_tensors(self) -> list[PublishedTensor]:
+        return encoder_tensors(self)

@@ -1,0 +1,166 @@
+"""What a person watches while a model trains."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import rich.console
+import rich.progress
+import tensorflow as tf
+
+from keras_bert.training.losses import readable
+
+
+class TensorBoardScalars(keras.callbacks.Callback):
+    """Writes one point of every loss, metric and rate at the end of each Keras epoch.
+
+    Training commands make a Keras epoch of `log_steps` steps, so that a point is the mean over
+    those steps.
+
+    Args:
+        directory: Where TensorBoard looks.
+        examples_per_step: int.
+        tokens_per_example: float or None. Mean number of real tokens, for `tokens_per_second`.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        *,
+        examples_per_step: int,
+        tokens_per_example: float | None = None,
+    ):
+        super().__init__()
+        self._writer = tf.summary.create_file_writer(str(directory))
+        self._examples_per_step = examples_per_step
+        self._tokens_per_example = tokens_per_example
+        self._steps = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._started = time.perf_counter()
+        self._steps = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.perf_counter() - self._started
+        examples = self._steps * self._examples_per_step
+        values = readable(logs or {})
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        values["learning_rate"] = float(np.asarray(optimizer.learning_rate))
+        values["gradient_norm"] = float(np.asarray(optimizer.gradient_norm))
+        values["sequences_per_second"] = examples / seconds
+        if self._tokens_per_example:
+            values["tokens_per_second"] = examples / seconds * self._tokens_per_example
+        step = int(np.asarray(optimizer.iterations))
+        with self._writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()
+
+    def on_train_end(self, logs=None):
+        self._writer.close()
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """Steps done, rate, time left and the current losses, on standard error.
+
+    Where standard error is no terminal, a line is printed at the end of each Keras epoch.
+
+    Args:
+        total_steps: int.
+        examples_per_step: int.
+        title: str.
+    """
+
+    def __init__(self, total_steps: int, *, examples_per_step: int, title: str):
+        super().__init__()
+        self._total_steps = total_steps
+        self._examples_per_step = examples_per_step
+        self._title = title
+        self._console = rich.console.Console(stderr=True)
+        self._steps = 0
+
+    def on_train_begin(self, logs=None):
+        self._started = time.perf_counter()
+        self._bar = rich.progress.Progress(
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.BarColumn(),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.TextColumn("{task.fields[rate]}"),
+            rich.progress.TimeElapsedColumn(),
+            rich.progress.TimeRemainingColumn(),
+            rich.progress.TextColumn("{task.fields[values]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(self._title, total=self._total_steps, rate="", values="")
+        self._bar.start()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps += 1
+        self._bar.update(self._task, advance=1, rate=self._rate())
+
+    def _rate(self) -> str:
+        seconds = time.perf_counter() - self._started
+        return f"{self._steps * self._examples_per_step / seconds:.1f} sequences/s"
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = readable(logs or {})
+        values = "  ".join(f"{name} {value:.3f}" for name, value in logs.items())
+        self._bar.update(self._task, values=values)
+        if not self._console.is_terminal:
+            left = (self._total_steps / self._steps - 1) * (time.perf_counter() - self._started)
+            print(
+                f"{self._title}: step {self._steps}/{self._total_steps}  {self._rate()}  "
+                f"{left:.0f} s left  {values}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def on_train_end(self, logs=None):
+        self._bar.stop()
+
+
+class CheckpointCopies(keras.callbacks.Callback):
+    """Writes `checkpoints/step-00001000/` and so on: model directories of the run so far.
+
+    Args:
+        directory: Where to write.
+        every: int. Optimizer steps between two copies.
+        tokenizer: `BertTokenizer` to store beside the weights.
+    """
+
+    def __init__(self, directory: str | os.PathLike, *, every: int, tokenizer):
+        super().__init__()
+        self._directory = Path(directory)
+        self._every = every
+        self._tokenizer = tokenizer
+        self._steps = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps += 1
+        if self._steps % self._every == 0:
+            name = f"step-{self._steps:08d}"
+            self.model.save_checkpoint(self._directory / name, tokenizer=self._tokenizer)
+
+
+class StopAfter(keras.callbacks.Callback):
+    """Ends the training after a number of steps, in the middle of a Keras epoch too.
+
+    Args:
+        steps: int.
+    """
+
+    def __init__(self, steps: int):
+        super().__init__()
+        self._left = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._left -= 1
+        if self._left <= 0:
+            self.model.stop_training = True

@@ -1,0 +1,108 @@
+"""`python -m keras_bert finetune`."""
+
+import math
+import time
+from pathlib import Path
+
+import keras
+
+from keras_bert.command_line import resolved
+from keras_bert.config import BertConfig
+from keras_bert.errors import InputError
+from keras_bert.models.classifier import BertClassifier
+from keras_bert.tasks.registry import task_named
+from keras_bert.text.preprocessor import BertPreprocessor
+from keras_bert.text.tokenizer import BertTokenizer
+from keras_bert.training.callbacks import ProgressBar, StopAfter, TensorBoardScalars
+from keras_bert.training.classification import check_lengths, examples_dataset, score_split
+from keras_bert.training.losses import readable
+from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
+from keras_bert.training.options import FinetuneOptions
+from keras_bert.training.run_directory import RunDirectory, load_tokenizer
+from keras_bert.training.strategy import dtype_policy, make_strategy, set_seed
+
+
+def finetune(options: FinetuneOptions) -> dict:
+    """Fine-tunes a classifier and scores it on the dev file.
+
+    Returns:
+        The metrics, also written to `metrics.json`: the task's on `dev`, the last training loss
+        and rates.
+
+    Raises:
+        InputError: If data, model and options do not fit together.
+    """
+    for name in ("epochs", "batch_size", "log_steps"):
+        if getattr(options, name) < 1:
+            raise InputError(
+                f"`--{name.replace('_', '-')}` must be at least 1. "
+                f"Received: {getattr(options, name)}"
+            )
+    if not 0 <= options.warmup_share <= 1:
+        raise InputError(
+            f"`--warmup-share` must lie between 0 and 1. Received: {options.warmup_share}"
+        )
+    run = RunDirectory(options.output, resolved(options))
+    task = task_named(options.task)
+    labels = task.labels(options.data)
+    train = task.read(options.data, "train", labels=labels)
+    dev = task.read(options.data, "dev", labels=labels)
+    config = BertConfig.from_file(Path(options.init) / "config.json")
+    check_lengths(options.sequence_length, config)
+    vocabulary_tokenizer = load_tokenizer(options.init)
+    tokenizer = BertTokenizer(
+        vocabulary_tokenizer.vocabulary,
+        lowercase=vocabulary_tokenizer.lowercase,
+        sequence_length=options.sequence_length,
+    )
+    preprocessor = BertPreprocessor(tokenizer, options.sequence_length, padding="longest")
+    strategy = make_strategy(options.strategy, options.batch_size)
+    set_seed(options.seed)
+    steps = math.ceil(len(train) / options.batch_size) * options.epochs
+    with strategy.scope():
+        policy = dtype_policy(options.precision)
+        if options.random_weights:
+            model = BertClassifier(config, labels=labels, dtype=policy)
+        else:
+            model = BertClassifier.from_checkpoint(options.init, labels=labels, dtype=policy)
+        schedule = WarmUpLinearDecay(
+            options.learning_rate,
+            total_steps=steps,
+            warmup_steps=round(steps * options.warmup_share),
+        )
+        model.compile(
+            BertAdamW(schedule, weight_decay=options.weight_decay, bias_correction=True),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        )
+    run.create()
+    dataset = examples_dataset(
+        train, preprocessor, batch_size=options.batch_size, shuffle_seed=options.seed
+    ).repeat()
+    log_steps = min(options.log_steps, steps)
+    started = time.perf_counter()
+    history = model.fit(
+        dataset,
+        epochs=math.ceil(steps / log_steps),
+        steps_per_epoch=log_steps,
+        callbacks=[
+            TensorBoardScalars(run.tensorboard, examples_per_step=options.batch_size),
+            ProgressBar(steps, examples_per_step=options.batch_size, title="fine-tuning"),
+            StopAfter(steps),
+        ],
+        shuffle=False,
+        verbose=0,
+    )
+    seconds = time.perf_counter() - started
+    metrics = {
+        "task": task.name,
+        "train_examples": len(train),
+        "dev_examples": len(dev),
+        "dev": score_split(task, model, preprocessor, dev, batch_size=options.batch_size),
+        "training": readable({name: values[-1] for name, values in history.history.items()}),
+        "seconds": seconds,
+        "examples_per_second": len(train) * options.epochs / seconds,
+    }
+    model.save_checkpoint(run.model, tokenizer=tokenizer)
+    run.finish(f"fine-tuning: {run.path}", metrics)
+    return metrics

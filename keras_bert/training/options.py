@@ -1,0 +1,95 @@
+"""The options of the commands that train and use models."""
+
+import dataclasses
+from typing import Literal
+
+from keras_bert.command_line import option
+
+Strategy = Literal["auto", "one_device", "mirrored"]
+Precision = Literal["float32", "bfloat16", "float16"]
+
+_STRATEGY = "where to train: auto takes every GPU of this machine, or the CPU when there is none"
+_PRECISION = "type of activations and products; weights stay float32, float16 scales its loss"
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainOptions:
+    """Options of `python -m keras_bert pretrain`."""
+
+    data: str = option(help="shard directory made by `python -m data_gen pretrain`")
+    output: str = option(help="run directory to make")
+    model: str = option(
+        "base", help="tiny, mini, small, medium, base, large, L<layers>-H<hidden> or a config.json"
+    )
+    init: str | None = option(
+        None, help="model directory to go on from; replaces --model and must have the vocabulary"
+    )
+    validation: str | None = option(
+        None, help="shard directory to measure on before and after, of the same vocabulary"
+    )
+    validation_steps: int = option(50, help="batches of --validation to measure on")
+    steps: int = option(10000, help="optimizer steps")
+    batch_size: int = option(32, help="sequences in a step, on all devices together")
+    learning_rate: float = option(1e-4, help="peak learning rate")
+    warmup_steps: int | None = option(
+        None, help="steps of linear warm-up; default: a tenth of --steps, at most 10000"
+    )
+    weight_decay: float = option(0.01, help="decoupled decay; not of LayerNorm and biases")
+    max_predictions: int = option(20, help="masked tokens in a sequence, at most")
+    mask_rate: float = option(0.15, help="share of tokens to mask, 0 to 1")
+    bias_correction: bool = option(
+        False, help="correct Adam's moments for their start at zero; BERT does not"
+    )
+    seed: int = option(12345, help="seed of weights, dropout, order and masks")
+    shuffle_buffer: int = option(10000, help="sequences held to shuffle among")
+    log_steps: int = option(50, help="steps between two points in TensorBoard")
+    checkpoint_steps: int = option(
+        0, help="steps between two copies of the model in checkpoints/; 0 for none"
+    )
+    strategy: Strategy = option("auto", help=_STRATEGY)
+    precision: Precision = option("float32", help=_PRECISION)
+
+
+@dataclasses.dataclass(frozen=True)
+class FinetuneOptions:
+    """Options of `python -m keras_bert finetune`."""
+
+    task: str = option(help="sst-2, mrpc, or classification for files with labels of your own")
+    data: str = option(
+        help="directory with train and dev files: the task's own, or .jsonl, .tsv or .csv"
+    )
+    init: str = option(help="model directory to start from")
+    output: str = option(help="run directory to make")
+    random_weights: bool = option(
+        False, help="take only size and vocabulary from --init: a baseline without pre-training"
+    )
+    epochs: int = option(3, help="passes over the training examples")
+    batch_size: int = option(32, help="examples in a step, on all devices together")
+    learning_rate: float = option(5e-5, help="peak learning rate")
+    warmup_share: float = option(0.1, help="share of all steps for linear warm-up, 0 to 1")
+    weight_decay: float = option(0.01, help="decoupled decay; not of LayerNorm and biases")
+    sequence_length: int = option(128, help="tokens of an example, at most; longer ones are cut")
+    seed: int = option(12345, help="seed of new weights, dropout and order")
+    log_steps: int = option(20, help="steps between two points in TensorBoard")
+    strategy: Strategy = option("auto", help=_STRATEGY)
+    precision: Precision = option("float32", help=_PRECISION)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions:
+    """Options of `python -m keras_bert evaluate`."""
+
+    task: str = option(help="sst-2, mrpc, or classification for files with labels of your own")
+    data: str = option(help="directory with the files of the task")
+    model: str = option(help="fine-tuned model directory")
+    split: str = option("dev", help="file to measure on: train, dev or test")
+    batch_size: int = option(32, help="examples in a step")
+    output: str | None = option(None, help="JSON file for the metrics; always printed too")
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictOptions:
+    """Options of `python -m keras_bert predict`."""
+
+    model: str = option(help="fine-tuned model directory")
+    batch_size: int = option(32, help="lines answered at a time")
