@@ -75,17 +75,15 @@ def encoder_tensors(encoder: Any) -> list[PublishedTensor]:
 
 def pretraining_tensors(model: Any) -> list[PublishedTensor]:
     """A `BertPretrainer`: the encoder and both heads."""
-    head = model.masked_lm_head
+    head, next_sentence = model.masked_lm_head, model.next_sentence_head.dense
     return [
         *encoder_tensors(model.encoder),
         *_dense("cls/predictions/transform/dense", head.dense),
         *_layer_norm("cls/predictions/transform", head.layer_norm),
         PublishedTensor("cls/predictions/output_bias", head.bias),
         # Published as (output, input), unlike every kernel; see the formats.
-        PublishedTensor(
-            "cls/seq_relationship/output_weights", model.next_sentence_head.dense.kernel
-        ),
-        PublishedTensor("cls/seq_relationship/output_bias", model.next_sentence_head.dense.bias),
+        PublishedTensor("cls/seq_relationship/output_weights", next_sentence.kernel),
+        PublishedTensor("cls/seq_relationship/output_bias", next_sentence.bias),
     ]
 
 

@@ -97,10 +97,9 @@ class SelfAttention(keras.layers.Layer):
         # (batch, heads, query, head) x (batch, heads, head, key) -> (batch, heads, query, key)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         # Half of the smallest number: far below every score, and two of them do not overflow.
-        blocked = -0.5 * _largest(scores.dtype)
-        scores = ops.where(
-            ops.expand_dims(attention_mask, 1), scores, ops.cast(blocked, scores.dtype)
-        )
+        blocked = ops.cast(-0.5 * _largest(scores.dtype), scores.dtype)
+        # (batch, query, key) -> (batch, 1, query, key), the same for every head
+        scores = ops.where(ops.expand_dims(attention_mask, 1), scores, blocked)
         probabilities = ops.softmax(scores, axis=-1)
         # (batch, heads, query, key) x (batch, heads, key, head) -> (batch, heads, query, head)
         context = ops.matmul(self.dropout(probabilities, training=training), value)

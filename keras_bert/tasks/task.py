@@ -13,7 +13,6 @@ class ClassificationTask(abc.ABC):
 
     Attributes:
         name: str. As on the command line.
-        splits: tuple of str. Names of the files that carry labels.
     """
 
     name: str

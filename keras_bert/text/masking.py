@@ -105,7 +105,7 @@ class MaskedLMMasker(TextLayer):
         }
 
     def _choose(self, token_ids, padding_mask, keys):
-        """Draws positions: `(batch, max_predictions)`, ascending; unused slots point past the end."""
+        """Draws `(batch, max_predictions)` positions, ascending; unused ones point past the end."""
         length = tf.shape(token_ids)[1]
         maskable = padding_mask
         for special_id in self._vocabulary.special_ids:

@@ -30,11 +30,7 @@ def pretraining_losses() -> dict[str, Any]:
             for output in outputs
         },
         "weighted_metrics": {
-            output: [
-                keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="loss"),
-                keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-            ]
-            for output in outputs
+            output: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")] for output in outputs
         },
     }
 

@@ -63,7 +63,7 @@ def pretraining_dataset(
         if shuffle_buffer:
             order = tf.random.experimental.stateless_shuffle(order, seed=[seed, epoch])
         examples = tf.data.Dataset.from_tensor_slices(order).interleave(
-            read_shard, cycle_length=4, block_length=16, deterministic=True
+            read_shard, cycle_length=4, block_length=16
         )
         if shuffle_buffer:
             epoch_seed = tf.bitcast(fold_in(seed, epoch), tf.int64)

@@ -73,16 +73,18 @@ def pretrain(options: PretrainOptions) -> dict:
     run.create()
 
     def measure() -> dict[str, float]:
+        batch_size = min(options.batch_size, validation_manifest.examples)
+        steps = min(options.validation_steps, validation_manifest.examples // batch_size)
         dataset = pretraining_dataset(
             options.validation,
             validation_manifest,
             masker,
-            batch_size=min(options.batch_size, validation_manifest.examples),
+            batch_size=batch_size,
             seed=options.seed,
             shuffle_buffer=0,
-            epochs=1,
-        ).take(options.validation_steps)
-        return readable(model.evaluate(dataset, verbose=0, return_dict=True))
+        )
+        logs = model.evaluate(dataset, steps=steps, verbose=0, return_dict=True)
+        return readable(logs)
 
     metrics: dict = {"parameters": model.count_params(), "steps": options.steps}
     if options.validation:

@@ -20,7 +20,9 @@ def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy:
     if name == "auto":
         name = "mirrored" if len(gpus) > 1 else "one_device"
     if name == "one_device":
-        return tf.distribute.OneDeviceStrategy(gpus[0].name if gpus else "/cpu:0")
+        # The default strategy: TensorFlow takes the first GPU by itself. Under OneDeviceStrategy
+        # Keras counts the end of the data as one more batch, of loss zero.
+        return tf.distribute.get_strategy()
     devices = gpus or tf.config.list_logical_devices("CPU")
     strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
     if batch_size % strategy.num_replicas_in_sync:

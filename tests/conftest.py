@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from keras_bert.config import BertConfig
+from keras_bert.text.vocabulary import Vocabulary
+
+WORDS = """the a of to and in is it was he for on are with they be at this have from or one had by
+word but not what all were we when your can said there use an each which she do how their if will
+up other about out many then them these so some her would make like him into time has look two
+more write go see number no way could people my than first water been call who oil its now find
+long down day did get come made may part cat dog ran away un able aff able. , . ! ? ' - [ ]
+mask 1 2 3""".split()
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> Vocabulary:
+    pieces = ["##s", "##ed", "##ing", "##able", "##ly", "é", "e", "##é", "你", "好", "ß"]
+    letters = [prefix + letter for letter in "abcdefghijklmnopqrstuvwxyz" for prefix in ("", "##")]
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *pieces, *letters]
+    return Vocabulary(tuple(dict.fromkeys(tokens)))
+
+
+@pytest.fixture(scope="session")
+def tiny_config(vocabulary) -> BertConfig:
+    return BertConfig(
+        vocabulary_size=len(vocabulary),
+        num_layers=2,
+        hidden_dim=32,
+        num_heads=2,
+        intermediate_dim=64,
+        max_sequence_length=64,
+    )
+
+
+@pytest.fixture
+def features(vocabulary) -> dict[str, np.ndarray]:
+    """Two rows of 9 tokens, the second padded."""
+    random = np.random.default_rng(0)
+    padding_mask = np.arange(9) < np.array([[9], [6]])
+    token_ids = random.integers(5, len(vocabulary), (2, 9)) * padding_mask
+    return {
+        "token_ids": token_ids.astype("int32"),
+        "segment_ids": ((np.arange(9) >= 4) & padding_mask).astype("int32"),
+        "padding_mask": padding_mask,
+    }
+
+
+@pytest.fixture
+def pretraining_features(features) -> dict[str, np.ndarray]:
+    return {**features, "masked_positions": np.array([[1, 5, 8], [2, 0, 0]], "int32")}

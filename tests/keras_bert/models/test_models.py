@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+
+from keras_bert.config import BertConfig
+from keras_bert.errors import InputError
+from keras_bert.models.classifier import BertClassifier
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.pretrainer import BertPretrainer
+from tests.conformance import assert_equal, check_model
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder_parameters"), [("base", 109_482_240), ("large", 335_141_888)]
+)
+def test_parameter_counts_equal_the_published_models(name, encoder_parameters):
+    assert BertEncoder(BertConfig.from_name(name)).count_params() == encoder_parameters
+
+
+def test_pretrainer_adds_the_heads_of_the_published_checkpoint(tiny_config):
+    width, vocabulary = tiny_config.hidden_dim, tiny_config.vocabulary_size
+    heads = (width * width + width) + 2 * width + vocabulary + (2 * width + 2)
+    encoder = BertEncoder(tiny_config).count_params()
+    assert BertPretrainer(tiny_config).count_params() == encoder + heads
+
+
+def test_encoder(tiny_config, features, tmp_path):
+    check_model(lambda dtype: BertEncoder(tiny_config, dtype=dtype), features, tmp_path)
+
+
+def test_pretrainer(tiny_config, pretraining_features, tmp_path):
+    check_model(
+        lambda dtype: BertPretrainer(tiny_config, dtype=dtype), pretraining_features, tmp_path
+    )
+
+
+def test_classifier(tiny_config, features, tmp_path):
+    check_model(
+        lambda dtype: BertClassifier(tiny_config, labels=["no", "yes", "?"], dtype=dtype),
+        features,
+        tmp_path,
+    )
+
+
+def test_padding_does_not_change_real_tokens(tiny_config, features):
+    encoder = BertEncoder(tiny_config)
+    padded = encoder(features)["sequence_output"]
+    alone = {name: array[1:, :6] for name, array in features.items()}
+    np.testing.assert_allclose(padded[1:, :6], encoder(alone)["sequence_output"], atol=1e-5)
+
+
+def test_explicit_positions_and_mask_replace_the_defaults(tiny_config, features):
+    encoder = BertEncoder(tiny_config)
+    expected = encoder(features)
+    batch, length = features["token_ids"].shape
+    spelled_out = {
+        **features,
+        "position_ids": np.tile(np.arange(length, dtype="int32"), (batch, 1)),
+        "attention_mask": np.repeat(features["padding_mask"][:, None], length, axis=1),
+    }
+    assert_equal(encoder(spelled_out), expected, 1e-6)
+    shifted = {**spelled_out, "position_ids": spelled_out["position_ids"] + 3}
+    assert not np.allclose(
+        encoder(shifted)["sequence_output"], expected["sequence_output"], atol=1e-3
+    )
+
+
+def test_left_to_right_mask_hides_later_tokens(tiny_config, features):
+    encoder = BertEncoder(tiny_config)
+    batch, length = features["token_ids"].shape
+    mask = np.tile(np.tri(length, dtype=bool), (batch, 1, 1))
+    changed = features["token_ids"].copy()
+    changed[:, -1] = 7
+    first = encoder({**features, "attention_mask": mask})["sequence_output"]
+    second = encoder({**features, "attention_mask": mask, "token_ids": changed})["sequence_output"]
+    np.testing.assert_array_equal(first[:, :-1], second[:, :-1])
+
+
+def test_hidden_states_and_attentions_on_request(tiny_config, features):
+    outputs = BertEncoder(tiny_config)(features, return_hidden_states=True, return_attentions=True)
+    assert len(outputs["hidden_states"]) == tiny_config.num_layers + 1
+    assert len(outputs["attentions"]) == tiny_config.num_layers
+    np.testing.assert_array_equal(outputs["hidden_states"][-1], outputs["sequence_output"])
+    assert outputs["attentions"][0].shape == (2, tiny_config.num_heads, 9, 9)
+
+
+def test_dropout_acts_in_training_only(tiny_config, features):
+    encoder = BertEncoder(tiny_config)
+    calm = encoder(features)["pooled_output"]
+    np.testing.assert_array_equal(encoder(features, training=False)["pooled_output"], calm)
+    assert not np.allclose(encoder(features, training=True)["pooled_output"], calm)
+
+
+def test_initial_weights_follow_the_paper(tiny_config):
+    encoder = BertEncoder(tiny_config)
+    for weight in encoder.trainable_weights:
+        values = np.asarray(weight)
+        if weight.path.endswith(("kernel", "embeddings")):
+            # A normal of 0.02, truncated at two deviations.
+            assert np.abs(values).max() <= 0.04 + 1e-6
+            assert values.std() == pytest.approx(0.0176, rel=0.15)
+        else:
+            assert (values == (1 if weight.path.endswith("gamma") else 0)).all()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"num_classes": 0}, {"num_classes": 3, "labels": ["a", "b"]}, {"labels": ["a", "a"]}, {}],
+)
+def test_classes_and_labels_must_agree(tiny_config, arguments):
+    with pytest.raises(InputError, match="num_classes"):
+        BertClassifier(tiny_config, **arguments)
+
+
+def test_model_trains_with_plain_keras(tiny_config, features):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = BertClassifier(tiny_config, num_classes=2)
+    model.compile(
+        keras.optimizers.Adam(1e-2), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    history = model.fit(features, np.array([0, 1]), epochs=20, verbose=0)
+    assert history.history["loss"][-1] < 0.1 < history.history["loss"][0]
