@@ -13,7 +13,7 @@ BIN := .venv/bin
 	touch $@
 
 run: .venv/installed
-	$(BIN)/python -m examples.quickstart
+	$(BIN)/python examples/quickstart.py
 
 test: .venv/installed
 	$(BIN)/python -m pytest -m "not slow"

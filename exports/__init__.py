@@ -1,0 +1,1 @@
+"""Model directories to SavedModels that answer raw strings."""

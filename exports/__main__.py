@@ -1,0 +1,28 @@
+"""`python -m exports`: SavedModels for TensorFlow Serving."""
+
+import sys
+from collections.abc import Sequence
+
+from exports import options
+from keras_bert.command_line import Command, run
+
+COMMANDS = {
+    "savedmodel": Command(
+        options.SavedModelOptions,
+        "exports.saved_model:export",
+        "Export a model with its text processing and verify it in a fresh process.",
+    ),
+    "verify": Command(
+        options.VerifyOptions,
+        "exports.verification:verify",
+        "Load a version as Python and as TensorFlow Serving do and compare the replies.",
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return run("python -m exports", "SavedModels from BERT models.", COMMANDS, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
