@@ -2,21 +2,25 @@
 
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
+import functools
 import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import rich.console
-import rich.progress
 import rich.table
+import rich.text
+import tensorflow as tf
 
 from data_gen.options import PretrainingDataOptions
+from data_gen.progress import corpus_progress
 from data_gen.shards import Partition, Statistics, build_shard, partitions
-from data_gen.sources import read_documents
+from data_gen.sources import Corpus
 from keras_bert.atomic import remove_incomplete, write_json
 from keras_bert.errors import InputError
 from keras_bert.records import MANIFEST, Manifest, Shard, write_manifest
@@ -28,30 +32,46 @@ _SHORTEST = 5  # [CLS], [SEP], [SEP] and a token of each segment
 def generate(options: PretrainingDataOptions) -> Manifest:
     """Writes a shard directory; its bytes depend on input, options and seed, not on workers.
 
-    A run that was killed leaves no manifest; the same command then begins anew.
+    A run that was killed leaves no manifest, hence nothing that can be read; the same command then
+    begins anew.
+
+    Args:
+        options: `PretrainingDataOptions`.
 
     Raises:
-        InputError: If input, vocabulary or options are wrong, or the directory holds other shards.
+        InputError: If input, vocabulary or options are wrong, or the directory holds finished
+            shards.
+
+    Example:
+
+    ```python
+    manifest = generate(PretrainingDataOptions("corpus/*.txt", "vocab.txt", "shards"))
+    manifest.statistics["random_next_rate"]     # 0.5 or somewhat more
+    ```
     """
     _check(options)
     vocabulary = Vocabulary.from_file(options.vocab)
+    corpus = Corpus(options.input)
     directory = Path(options.output)
     if (directory / MANIFEST).exists():
-        raise InputError(f"{directory}: holds finished shards; choose another --output")
+        raise InputError(
+            f"{directory}: finished shards exist already; remove them or choose another --output"
+        )
     is_new = not directory.exists()
-    directory.mkdir(parents=True, exist_ok=True)
-    remove_incomplete(directory)
-    for stale in directory.glob("shard-*.tfrecord"):
-        stale.unlink()
     try:
-        shards, statistics = _run(options, directory)
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{directory}: cannot make the directory: {error.strerror}") from error
+    _clear(directory)
+    try:
+        shards, statistics = _run(corpus, options, vocabulary=vocabulary, directory=directory)
         if not statistics.examples:
             raise InputError(
                 "`--input`: the corpus gives no example: fewer than two of its documents hold "
                 "tokens"
             )
     except BaseException:
-        # What an interrupted run leaves without a manifest is not readable; do not keep it.
+        _clear(directory)
         if is_new:
             shutil.rmtree(directory, ignore_errors=True)
         raise
@@ -75,6 +95,13 @@ def generate(options: PretrainingDataOptions) -> Manifest:
     return manifest
 
 
+def _clear(directory: Path) -> None:
+    """Removes what a run without a manifest has left."""
+    remove_incomplete(directory)
+    for shard in directory.glob("shard-*.tfrecord"):
+        shard.unlink(missing_ok=True)
+
+
 def _check(options: PretrainingDataOptions) -> None:
     rules: list[tuple[str, bool, str]] = [
         ("sequence_length", options.sequence_length >= _SHORTEST, f"at least {_SHORTEST}"),
@@ -94,67 +121,74 @@ def _check(options: PretrainingDataOptions) -> None:
             )
 
 
-def _run(options: PretrainingDataOptions, directory: Path) -> tuple[list[Shard], Statistics]:
+def _run(
+    corpus: Corpus, options: PretrainingDataOptions, *, vocabulary: Vocabulary, directory: Path
+) -> tuple[list[Shard], Statistics]:
     shards: list[Shard] = []
     statistics = Statistics()
-    columns = (
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.SpinnerColumn(),
-        rich.progress.TextColumn("{task.fields[counts]}"),
-        rich.progress.TimeElapsedColumn(),
+    build = functools.partial(
+        build_shard, options=options, vocabulary=vocabulary, directory=directory
     )
-    console = rich.console.Console(stderr=True)
-    with rich.progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("shards", total=None, counts="")
-        for shard, counts in _results(options, directory):
+    # Closed on an error too, so that no worker writes after the directory was cleared.
+    with (
+        corpus_progress("shards", corpus.bytes) as update,
+        contextlib.closing(_results(corpus, build, options)) as results,
+    ):
+        for bytes_read, (shard, counts) in results:
             statistics += counts
             # A partition without a pair makes no shard.
             if shard.examples:
                 shards.append(shard)
             else:
                 (directory / shard.name).unlink()
-            bar.update(
-                task,
-                counts=f"{len(shards)}: {statistics.documents} documents, "
-                f"{statistics.examples} examples",
-            )
+            update(bytes_read, statistics.examples, "examples")
     return shards, statistics
 
 
 def _results(
-    options: PretrainingDataOptions, directory: Path
-) -> Iterator[tuple[Shard, Statistics]]:
-    """Yields finished shards in order, whatever the order in which processes finish them."""
-    work = partitions(read_documents(options.input), options.partition_bytes)
+    corpus: Corpus,
+    build: Callable[[Partition], tuple[Shard, Statistics]],
+    options: PretrainingDataOptions,
+) -> Iterator[tuple[int, tuple[Shard, Statistics]]]:
+    """Yields input bytes behind each shard and the shard, in order, whichever is done first."""
+    work = partitions(corpus, options.partition_bytes)
     if options.workers == 1:
         for partition in work:
-            yield build_shard(partition, options, directory)
+            yield corpus.bytes_read, build(partition)
         return
     # Each process has its own TensorFlow, which must not start from a forked copy of another's.
     context = multiprocessing.get_context("spawn")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with concurrent.futures.ProcessPoolExecutor(options.workers, context) as pool:
-        waiting: collections.deque[Any] = collections.deque()
+    pool = concurrent.futures.ProcessPoolExecutor(options.workers, context, _start_worker)
+    waiting: collections.deque[tuple[int, concurrent.futures.Future]] = collections.deque()
+    try:
         for partition in work:
-            waiting.append(_submit(pool, partition, options, directory))
+            waiting.append((corpus.bytes_read, pool.submit(build, partition)))
             # No more text in memory than the processes are about to need.
             if len(waiting) >= 2 * options.workers:
-                yield waiting.popleft().result()
+                bytes_read, future = waiting.popleft()
+                yield bytes_read, future.result()
         while waiting:
-            yield waiting.popleft().result()
+            bytes_read, future = waiting.popleft()
+            yield bytes_read, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _submit(
-    pool: concurrent.futures.Executor,
-    partition: Partition,
-    options: PretrainingDataOptions,
-    directory: Path,
-) -> concurrent.futures.Future:
-    return pool.submit(build_shard, partition, options, directory)
+def _start_worker() -> None:
+    # A worker would reserve the GPU's memory for string operations that run on the CPU.
+    tf.config.set_visible_devices([], "GPU")
+    # A worker whose parent was killed would wait forever, or write into the next run's directory.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _print_summary(directory: Path, manifest: Manifest) -> None:
-    table = rich.table.Table(title=f"shards: {directory}")
+    table = rich.table.Table(title=rich.text.Text(str(directory)))
     table.add_column("measure")
     table.add_column("value", justify="right")
     rows = {

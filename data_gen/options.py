@@ -20,6 +20,11 @@ class VocabularyOptions:
     size: int = option(30522, help="tokens, special tokens counted")
     cased: bool = option(False, help="keep capitals and accents")
     minimum_frequency: int = option(2, help="occurrences that a merged piece must have")
+    characters: int = option(
+        1000,
+        help="distinct characters to keep, the most frequent ones; rarer ones become [UNK]. "
+        "Chinese needs some thousands",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +35,9 @@ class PretrainingDataOptions:
     vocab: str = option(help="vocab.txt")
     output: str = option(help="shard directory to make")
     cased: bool = option(False, help="keep capitals and accents, as the vocabulary does")
-    language: str = option("en", help="language code for sentence boundaries, such as en or zh")
+    language: str = option(
+        "en", help="language code for sentence boundaries, such as en or zh; unknown: as en"
+    )
     sequence_length: int = option(128, help="tokens of an example, at most, special ones counted")
     objective: Literal["nsp"] = option("nsp", help="second segment: nsp, next or random sentences")
     short_sequence_probability: float = option(

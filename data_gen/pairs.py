@@ -59,7 +59,12 @@ class NextSentencePairs:
     short_sequence_probability: float = 0.1
 
     def __call__(self, documents: Sequence[Document], rng: random.Random) -> Iterator[Example]:
-        """Yields the examples of all documents; they must be at least two."""
+        """Yields the examples of all documents.
+
+        Args:
+            documents: Sequence of at least two documents, none of them empty, no sentence empty.
+            rng: `random.Random`. The only source of chance.
+        """
         for index in range(len(documents)):
             yield from self._document_examples(documents, index, rng)
 
@@ -116,10 +121,13 @@ class NextSentencePairs:
     def _trim(self, first, second, rng):
         starts, ends = [0, 0], [len(first), len(second)]
         budget = self.sequence_length - _SPECIAL_TOKENS
-        while (lengths := (ends[0] - starts[0], ends[1] - starts[1])) and sum(lengths) > budget:
+        lengths = [len(first), len(second)]
+        while sum(lengths) > budget:
             longer = 0 if lengths[0] > lengths[1] else 1
+            lengths[longer] -= 1
             if rng.random() < 0.5:
                 starts[longer] += 1
             else:
                 ends[longer] -= 1
+        assert min(lengths) > 0, "both segments keep a token"
         return first[starts[0] : ends[0]], second[starts[1] : ends[1]]

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from data_gen.sentences import split_sentences
 from keras_bert.errors import InputError
 from keras_bert.records import Shard, encode_example, write_shard
 from keras_bert.text.tokenizer import BertTokenizer
+from keras_bert.text.vocabulary import Vocabulary
 
 _SENTENCES_AT_A_TIME = 8192
 
@@ -64,6 +64,10 @@ def partitions(documents: Iterable[list[str]], partition_bytes: int) -> Iterator
     Each holds at least two documents, since a random next sentence comes from another document of
     the partition.
 
+    Args:
+        documents: Iterable of documents, each a list of paragraphs.
+        partition_bytes: int. A partition ends with the document that reaches this size.
+
     Raises:
         InputError: If the corpus has only one document.
     """
@@ -94,24 +98,32 @@ def partitions(documents: Iterable[list[str]], partition_bytes: int) -> Iterator
 
 
 @functools.lru_cache(maxsize=1)
-def _tokenizer(path: str, lowercase: bool) -> BertTokenizer:
-    return BertTokenizer.from_vocabulary(path, lowercase=lowercase)
+def _tokenizer(vocabulary: Vocabulary, lowercase: bool) -> BertTokenizer:
+    return BertTokenizer(vocabulary, lowercase=lowercase)
 
 
 def build_shard(
-    partition: Partition, options: PretrainingDataOptions, directory: Path
+    partition: Partition,
+    options: PretrainingDataOptions,
+    *,
+    vocabulary: Vocabulary,
+    directory: Path,
 ) -> tuple[Shard, Statistics]:
     """Tokenises documents, pairs their sentences and writes one shard.
 
-    The result depends on the partition, its number, the options and nothing else.
+    The result depends on the partition, its number, the options, the vocabulary and nothing else.
 
     Args:
         partition: `Partition`.
         options: `PretrainingDataOptions`.
+        vocabulary: `Vocabulary`. Read once for all shards, so that all agree whatever happens to
+            the file meanwhile.
         directory: Path. Where the shard is written.
+
+    Returns:
+        The shard, which holds no example if fewer than two documents hold tokens, and its counts.
     """
-    tokenizer = _tokenizer(options.vocab, not options.cased)
-    vocabulary = tokenizer.vocabulary
+    tokenizer = _tokenizer(vocabulary, not options.cased)
     documents, statistics = tokenize(partition.documents, tokenizer, options.language)
     rng = random.Random(f"{options.seed}-{partition.index}")
     rng.shuffle(documents)
@@ -143,7 +155,13 @@ def build_shard(
 def tokenize(
     documents: list[list[str]], tokenizer: BertTokenizer, language: str
 ) -> tuple[list[Document], Statistics]:
-    """Splits documents into sentences and those into ids; drops what has no tokens."""
+    """Splits documents into sentences and those into ids; drops what has no tokens.
+
+    Args:
+        documents: list of documents, each a list of paragraphs.
+        tokenizer: `BertTokenizer`.
+        language: str. Language code for sentence boundaries.
+    """
     statistics = Statistics()
     sentences: list[str] = []
     owners: list[int] = []
@@ -154,8 +172,7 @@ def tokenize(
             owners += [number] * len(parts)
     tokenized: list[list[list[int]]] = [[] for _ in documents]
     unknown_id = tokenizer.vocabulary.unknown_id
-    batches = itertools.count(0, _SENTENCES_AT_A_TIME)
-    for start in itertools.takewhile(lambda start: start < len(sentences), batches):
+    for start in range(0, len(sentences), _SENTENCES_AT_A_TIME):
         batch = slice(start, start + _SENTENCES_AT_A_TIME)
         rows = tokenizer(sentences[batch]).to_list()
         for owner, ids in zip(owners[batch], rows, strict=True):

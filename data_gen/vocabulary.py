@@ -3,53 +3,85 @@
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
-import rich.console
 import tensorflow as tf
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from data_gen.options import VocabularyOptions
-from data_gen.sources import read_documents
+from data_gen.progress import corpus_progress
+from data_gen.sources import Corpus
 from keras_bert.atomic import write_json
 from keras_bert.errors import InputError
 from keras_bert.text.normalization import normalize
 from keras_bert.text.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
 
 _PARAGRAPHS_AT_A_TIME = 4096
-# Characters seen less often than the thousand most frequent ones become [UNK].
-_ALPHABET = 1000
+_WORDS_TO_A_STRING = 4096
 
 
 def learn(options: VocabularyOptions) -> Vocabulary:
     """Learns a vocabulary from files and writes it.
 
+    Args:
+        options: `VocabularyOptions`. They are kept beside the vocabulary, in
+            `<output>.config.json`.
+
     Raises:
-        InputError: If the corpus cannot be read or the size is too small for its characters.
+        InputError: If the corpus cannot be read, an option is out of range, the size is too small
+            for the characters of the text, or the output cannot be written.
     """
-    paragraphs = itertools.chain.from_iterable(read_documents(options.input))
-    vocabulary = learn_vocabulary(
-        paragraphs,
-        size=options.size,
-        lowercase=not options.cased,
-        minimum_frequency=options.minimum_frequency,
-    )
-    vocabulary.save(options.output)
-    write_json(f"{options.output}.config.json", dataclasses.asdict(options))
-    rich.console.Console().print(f"{options.output}: {len(vocabulary)} tokens")
+    for name in ("size", "minimum_frequency", "characters"):
+        if getattr(options, name) < 1:
+            raise InputError(
+                f"`--{name.replace('_', '-')}` must be at least 1. "
+                f"Received: {getattr(options, name)}"
+            )
+    if Path(options.output).is_dir():
+        raise InputError(f"`--output` must be a file. Received the directory: {options.output}")
+    corpus = Corpus(options.input)
+    with corpus_progress("reading", corpus.bytes) as update:
+        vocabulary = learn_vocabulary(
+            _paragraphs(corpus, update),
+            size=options.size,
+            lowercase=not options.cased,
+            minimum_frequency=options.minimum_frequency,
+            characters=options.characters,
+        )
+    try:
+        vocabulary.save(options.output)
+        write_json(f"{options.output}.config.json", dataclasses.asdict(options))
+    except OSError as error:
+        raise InputError(f"{options.output}: cannot write: {error.strerror}") from error
+    print(f"{options.output}: {len(vocabulary)} tokens")
     return vocabulary
 
 
+def _paragraphs(corpus: Corpus, update: Callable[[int, int, str], None]) -> Iterator[str]:
+    for number, document in enumerate(corpus, start=1):
+        yield from document
+        update(corpus.bytes_read, number, "documents")
+
+
 def learn_vocabulary(
-    paragraphs: Iterable[str], *, size: int, lowercase: bool = True, minimum_frequency: int = 2
+    paragraphs: Iterable[str],
+    *,
+    size: int,
+    lowercase: bool = True,
+    minimum_frequency: int = 2,
+    characters: int = 1000,
 ) -> Vocabulary:
     """Learns a WordPiece vocabulary whose words are split as `BertTokenizer` splits them.
+
+    The same text gives the same vocabulary, in any process.
 
     Args:
         paragraphs: Iterable of str.
         size: int. Tokens, special tokens counted; fewer if the text has not so many pieces.
         lowercase: bool. Lower-case and strip accents first.
         minimum_frequency: int. Occurrences that a merged piece must have.
+        characters: int. Distinct characters to keep, the most frequent ones.
 
     Raises:
         InputError: If `size` does not hold the special tokens and the characters of the text.
@@ -75,14 +107,14 @@ def learn_vocabulary(
             learner.normalizer.normalize_str(text)
         ):
             counter[word] += 1
-    # In sorted order, because the learner breaks ties by order of appearance.
     words = sorted(counter)
     alphabet = Counter()
     for word in words:
         alphabet.update(dict.fromkeys(set(word), counter[word]))
-    kept = sorted(alphabet, key=lambda character: (-alphabet[character], character))[:_ALPHABET]
+    kept = sorted(alphabet, key=lambda character: (-alphabet[character], character))[:characters]
     inner = {character for word in words for character in word[1:]} & set(kept)
-    smallest = len(SPECIAL_TOKENS) + len(kept) + len(inner)
+    letters = [*sorted(kept), *(f"##{character}" for character in sorted(inner))]
+    smallest = len(SPECIAL_TOKENS) + len(letters)
     if size < smallest:
         raise InputError(
             f"`--size` must be at least {smallest}, for the special tokens and the characters of "
@@ -91,7 +123,9 @@ def learn_vocabulary(
     trainer = trainers.WordPieceTrainer(
         vocab_size=size,
         min_frequency=minimum_frequency,
-        special_tokens=list(SPECIAL_TOKENS),
+        # The learner numbers the letters inside words in the order of a hash table, which differs
+        # between processes, and breaks ties by number. Given first, they have fixed numbers.
+        special_tokens=[*SPECIAL_TOKENS, *letters],
         initial_alphabet=kept,
         limit_alphabet=len(kept),
         show_progress=False,
@@ -113,6 +147,6 @@ def _repeated(words: list[str], counter: Counter[str]) -> Iterator[str]:
     for word in words:
         left = counter[word]
         while left:
-            count = min(left, 4096)
+            count = min(left, _WORDS_TO_A_STRING)
             yield " ".join([word] * count)
             left -= count

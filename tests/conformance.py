@@ -115,7 +115,7 @@ def check_preprocessing(layer: Any, arguments: Any, call: Callable | None = None
     assert_equal(call(twin, arguments), expected)
     graph = tf.function(lambda arguments: call(layer, arguments))
     assert_equal(graph(arguments), expected)
-    dataset = tf.data.Dataset.from_tensors(arguments).map(lambda *parts: call(
-        layer, parts[0] if len(parts) == 1 else parts
-    ))
+    dataset = tf.data.Dataset.from_tensors(arguments).map(
+        lambda *parts: call(layer, parts[0] if len(parts) == 1 else parts)
+    )
     assert_equal(next(iter(dataset)), expected)

@@ -4,12 +4,13 @@ import pytest
 from keras_bert.config import BertConfig
 from keras_bert.text.vocabulary import Vocabulary
 
-WORDS = """the a of to and in is it was he for on are with they be at this have from or one had by
+_TEXT = """the a of to and in is it was he for on are with they be at this have from or one had by
 word but not what all were we when your can said there use an each which she do how their if will
 up other about out many then them these so some her would make like him into time has look two
 more write go see number no way could people my than first water been call who oil its now find
 long down day did get come made may part cat dog ran away un able aff able. , . ! ? ' - [ ]
-mask 1 2 3""".split()
+mask 1 2 3"""
+WORDS = _TEXT.split()
 
 
 @pytest.fixture(scope="session")

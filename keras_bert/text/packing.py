@@ -67,12 +67,19 @@ def pack(
     padding_mask = tf.RaggedTensor.from_row_splits(
         tf.ones_like(token_ids.flat_values, tf.bool), token_ids.row_splits, validate=False
     )
-    shape = [None, length]
-    return {
-        "token_ids": token_ids.to_tensor(pad_id, shape=shape),
-        "segment_ids": segment_ids.to_tensor(0, shape=shape),
-        "padding_mask": padding_mask.to_tensor(False, shape=shape),
+    columns = {
+        "token_ids": (token_ids, pad_id),
+        "segment_ids": (segment_ids, 0),
+        "padding_mask": (padding_mask, False),
     }
+    dense = {
+        name: rows.to_tensor(pad, shape=[None, length]) for name, (rows, pad) in columns.items()
+    }
+    if length is not None:
+        return dense
+    # A batch without rows has no longest one; models still look at its first column.
+    missing = tf.maximum(len(parts) - tf.shape(dense["token_ids"])[1], 0)
+    return {name: tf.pad(tensor, [[0, 0], [0, missing]]) for name, tensor in dense.items()}
 
 
 def _column(value: int, rows: tf.Tensor) -> tf.RaggedTensor:

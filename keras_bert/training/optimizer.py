@@ -1,9 +1,13 @@
 """BERT's optimizer: Adam with decoupled decay, warm-up and linear decay."""
 
+import re
 from typing import Any
 
 import keras
 from keras import ops
+
+# The reference's list, by the names of our layers.
+_UNDECAYED = re.compile(r"layer_norm|bias")
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -106,7 +110,13 @@ class BertAdamW(keras.optimizers.AdamW):
         self.gradient_norm = keras.Variable(
             0.0, trainable=False, aggregation="mean", name="gradient_norm"
         )
-        self.exclude_from_weight_decay(var_names=["layer_norm", "bias"])
+
+    def build(self, variables):
+        # By path: Keras' own patterns see only a variable's last name, `gamma`.
+        undecayed = [v for v in variables if _UNDECAYED.search(v.path)]
+        if undecayed:
+            self.exclude_from_weight_decay(var_list=undecayed)
+        super().build(variables)
 
     def _clip_gradients(self, grads):
         # Dense, because the tables' gradients come as sparse rows with repetitions.

@@ -1,0 +1,178 @@
+import json
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from exports import saved_model
+from exports.__main__ import main
+from exports.operations import SERVED_TEXT_OPERATIONS
+from exports.verification import DESCRIPTION
+from keras_bert.models.classifier import BertClassifier
+from keras_bert.text.tokenizer import BertTokenizer
+from keras_bert.training.classification import load_classifier, predict_probabilities
+
+TEXTS = ["the dog ran away", "", "a", "Café!", "[MASK] [SEP]", "x" * 300]
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_config, vocabulary, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("export")
+    model = BertClassifier(tiny_config, labels=["no", "yes", "perhaps"])
+    tokenizer = BertTokenizer(vocabulary, sequence_length=32)
+    model.save_checkpoint(directory / "model", tokenizer=tokenizer)
+    arguments = ["savedmodel", "--model", str(directory / "model")]
+    assert main([*arguments, "--output", str(directory / "out")]) == 0
+    return directory
+
+
+@pytest.fixture(scope="module")
+def loaded(exported):
+    return tf.saved_model.load(str(exported / "out" / "1"))
+
+
+def test_replies_equal_the_model_in_memory(exported, loaded):
+    model, preprocessor = load_classifier(exported / "model")
+    reply = loaded.signatures["serving_default"](text=tf.constant(TEXTS))
+    expected = predict_probabilities(model, preprocessor, TEXTS, batch_size=8)
+    np.testing.assert_allclose(reply["probabilities"], expected, atol=1e-6)
+    assert reply["labels"].numpy()[0].tolist() == [b"no", b"yes", b"perhaps"]
+    names = [model.labels[index].encode() for index in expected.argmax(axis=1)]
+    assert reply["label"].numpy().tolist() == names
+
+    pair = loaded.signatures["pairs"](text_a=tf.constant(TEXTS), text_b=tf.constant(TEXTS[::-1]))
+    expected = predict_probabilities(model, preprocessor, (TEXTS, TEXTS[::-1]), batch_size=8)
+    np.testing.assert_allclose(pair["probabilities"], expected, atol=1e-6)
+
+    features = preprocessor(TEXTS)
+    ids = loaded.signatures["serving_features"](**features)
+    np.testing.assert_allclose(ids["probabilities"], reply["probabilities"], atol=1e-6)
+
+
+def test_signatures_are_those_described(exported, loaded):
+    described = json.loads((exported / "out" / "1" / DESCRIPTION).read_text())["signatures"]
+    assert (
+        set(loaded.signatures)
+        == set(described)
+        == {
+            "serving_default",
+            "pairs",
+            "serving_features",
+        }
+    )
+    for name, signature in described.items():
+        assert set(loaded.signatures[name].structured_outputs) == set(signature["outputs"])
+
+
+def test_verify_command(exported, capsys):
+    assert main(["verify", str(exported / "out" / "1")]) == 0
+    output = capsys.readouterr().out
+    assert "session" in output
+    assert "FastWordpieceTokenizeWithOffsets" in output
+
+
+def test_odd_input_is_answered_with_finite_numbers(loaded):
+    odd = [b"", b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"a" * 1_000_000, b"a " * 500_000]
+    probabilities = loaded.signatures["serving_default"](text=tf.constant(odd))["probabilities"]
+    assert np.isfinite(probabilities).all()
+    empty = loaded.signatures["serving_default"](text=tf.constant([], tf.string))
+    assert empty["probabilities"].shape == (0, 3)
+    assert empty["labels"].shape == (0, 3)
+
+
+def test_pairs_of_different_lengths_are_refused(loaded):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="same number of strings"):
+        loaded.signatures["pairs"](text_a=tf.constant(["a"]), text_b=tf.constant(["a", "b"]))
+
+
+def test_threads_get_the_same_answers(loaded):
+    signature = loaded.signatures["serving_default"]
+    expected = signature(text=tf.constant(TEXTS))["probabilities"].numpy()
+    answers = [None] * 8
+
+    def ask(index):
+        answers[index] = signature(text=tf.constant(TEXTS))["probabilities"].numpy()
+
+    threads = [threading.Thread(target=ask, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for answer in answers:
+        np.testing.assert_allclose(answer, expected, atol=1e-6)
+
+
+def test_versions_count_up(tmp_path):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "notes").mkdir()
+    assert saved_model.next_version(tmp_path) == 8
+
+
+def test_an_export_that_fails_leaves_nothing(exported, tmp_path, monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr(tf.saved_model, "save", broken)
+    arguments = ["savedmodel", "--model", str(exported / "model"), "--output", str(tmp_path)]
+    with pytest.raises(RuntimeError, match="disk full"):
+        main(arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def copy(source, destination):
+    for path in source.rglob("*"):
+        if path.is_file():
+            target = destination / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    return destination
+
+
+def refused(capsys, directory, message):
+    assert main(["verify", str(directory)]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert message in error
+
+
+def test_damaged_versions_are_refused(exported, tmp_path, capsys):
+    version = copy(exported / "out" / "1", tmp_path / "1")
+    data = version / "variables" / "variables.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:100])
+    refused(capsys, version, "does not load")
+    (version / "saved_model.pb").unlink()
+    refused(capsys, version, "saved_model.pb")
+    refused(capsys, tmp_path / "none", "no such file")
+
+
+def test_an_operation_that_serving_lacks_is_refused(tmp_path, capsys):
+    import tensorflow_text as tf_text
+
+    class Trimming(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def trim(self, text):
+            rows = tf.strings.split(text)
+            trimmed = tf_text.RoundRobinTrimmer(3).trim([rows])
+            return {"text": tf.strings.reduce_join(trimmed[0], axis=1)}
+
+    module = Trimming()
+    module.variable = tf.Variable(0.0)
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures=module.trim)
+    description = tmp_path / "1" / DESCRIPTION
+    description.parent.mkdir(exist_ok=True)
+    description.write_text('{"signatures": {}}')
+    from exports import fresh_process
+
+    foreign = fresh_process.operations(str(tmp_path / "1"))
+    assert not set(foreign) <= SERVED_TEXT_OPERATIONS
+    assert any("RoundRobinTrim" in name for name in foreign)
+
+
+def test_model_of_another_vocabulary(exported, tmp_path, capsys):
+    model = copy(exported / "model", tmp_path / "model")
+    lines = (model / "vocab.txt").read_text().splitlines()
+    (model / "vocab.txt").write_text("\n".join([*lines, "extra"]))
+    arguments = ["savedmodel", "--model", str(model), "--output", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert "another vocabulary" in capsys.readouterr().err.splitlines()[-1]

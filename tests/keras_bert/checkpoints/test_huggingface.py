@@ -1,0 +1,121 @@
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from keras_bert.errors import InputError
+from keras_bert.models.classifier import BertClassifier
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.text.tokenizer import BertTokenizer
+from tests.conformance import assert_equal
+
+
+@pytest.fixture
+def directory(tiny_config, vocabulary, tmp_path):
+    BertPretrainer(tiny_config).save_checkpoint(tmp_path, tokenizer=BertTokenizer(vocabulary))
+    return tmp_path
+
+
+def test_layout_is_hugging_faces(directory, tiny_config):
+    names = {path.name for path in directory.iterdir()}
+    assert names == {"config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"}
+    config = json.loads((directory / "config.json").read_text())
+    assert config["model_type"] == "bert"
+    assert config["architectures"] == ["BertForPreTraining"]
+    arrays = load_file(directory / "model.safetensors")
+    width, inner = tiny_config.hidden_dim, tiny_config.intermediate_dim
+    shapes = {name: array.shape for name, array in arrays.items()}
+    assert shapes["bert.embeddings.word_embeddings.weight"] == (tiny_config.vocabulary_size, width)
+    assert shapes["bert.embeddings.LayerNorm.weight"] == (width,)
+    assert shapes["bert.encoder.layer.1.attention.self.key.weight"] == (width, width)
+    assert shapes["bert.encoder.layer.0.intermediate.dense.weight"] == (inner, width)
+    assert shapes["bert.encoder.layer.0.output.dense.weight"] == (width, inner)
+    assert shapes["bert.encoder.layer.0.attention.output.LayerNorm.bias"] == (width,)
+    assert shapes["bert.pooler.dense.weight"] == (width, width)
+    assert shapes["cls.predictions.transform.dense.weight"] == (width, width)
+    assert shapes["cls.predictions.transform.LayerNorm.weight"] == (width,)
+    assert shapes["cls.predictions.bias"] == (tiny_config.vocabulary_size,)
+    assert shapes["cls.seq_relationship.weight"] == (2, width)
+    assert len(shapes) == 5 + 16 * tiny_config.num_layers + 2 + 5 + 2
+
+
+def test_linear_weights_are_transposed_and_unfused(directory):
+    model = BertPretrainer.from_checkpoint(directory)
+    arrays = load_file(directory / "model.safetensors")
+    attention = model.encoder.blocks[0].attention
+    kernel = np.asarray(attention.query_key_value.kernel)
+    key = arrays["bert.encoder.layer.0.attention.self.key.weight"]
+    width = model.config.hidden_dim
+    np.testing.assert_array_equal(key, kernel[:, width : 2 * width].T)
+
+
+def test_bare_encoder_without_prefix(directory, features, tmp_path):
+    arrays = load_file(directory / "model.safetensors")
+    bare = {n.removeprefix("bert."): a for n, a in arrays.items() if n.startswith("bert.")}
+    expected = BertEncoder.from_checkpoint(directory)(features)
+    save_file(bare, directory / "model.safetensors")
+    assert_equal(BertEncoder.from_checkpoint(directory)(features), expected)
+
+
+def test_a_new_head_starts_from_random_weights_and_says_so(directory, caplog):
+    model = BertClassifier.from_checkpoint(directory, num_classes=3)
+    assert model.num_classes == 3
+    assert "classifier.weight" in caplog.text
+
+
+def test_labels_travel(tiny_config, tmp_path, features):
+    model = BertClassifier(tiny_config, labels=["no", "yes"])
+    model.save_checkpoint(tmp_path)
+    loaded = BertClassifier.from_checkpoint(tmp_path)
+    assert loaded.labels == ("no", "yes")
+    assert_equal(loaded(features), model(features))
+
+
+def edit(directory, change):
+    arrays = load_file(directory / "model.safetensors")
+    change(arrays)
+    save_file(arrays, directory / "model.safetensors")
+
+
+def test_missing_and_misshapen_tensors_are_listed(directory):
+    name = "bert.encoder.layer.1.output.dense.bias"
+    edit(directory, lambda arrays: arrays.pop(name))
+    with pytest.raises(InputError, match=f"{name} is missing"):
+        BertPretrainer.from_checkpoint(directory)
+    edit(directory, lambda arrays: arrays.update({name: np.zeros(3, "float32")}))
+    with pytest.raises(InputError, match=rf"{name} has shape \(3,\), expected \(32,\)"):
+        BertPretrainer.from_checkpoint(directory)
+
+
+def test_half_a_head_is_an_error(tiny_config, tmp_path):
+    BertClassifier(tiny_config, num_classes=2).save_checkpoint(tmp_path)
+    edit(tmp_path, lambda arrays: arrays.pop("classifier.bias"))
+    with pytest.raises(InputError, match=r"classifier\.bias is missing"):
+        BertClassifier.from_checkpoint(tmp_path)
+
+
+def test_pretraining_heads_must_be_there(tiny_config, tmp_path):
+    BertEncoder(tiny_config).save_checkpoint(tmp_path)
+    with pytest.raises(InputError, match=r"cls\."):
+        BertPretrainer.from_checkpoint(tmp_path)
+
+
+def test_pickles_are_refused_with_the_remedy(directory):
+    (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"pickle.*safe_serialization"):
+        BertEncoder.from_checkpoint(directory)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 1000])
+def test_damaged_weights(directory, kept):
+    path = directory / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match="damaged weights"):
+        BertEncoder.from_checkpoint(directory)
+
+
+def test_missing_directory(tmp_path):
+    with pytest.raises(InputError, match="cannot read the model"):
+        BertEncoder.from_checkpoint(tmp_path / "none")

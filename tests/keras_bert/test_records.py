@@ -1,0 +1,126 @@
+import json
+
+import pytest
+import tensorflow as tf
+
+from keras_bert.errors import InputError
+from keras_bert.records import (
+    Manifest,
+    encode_example,
+    parse_examples,
+    read_manifest,
+    verify_shards,
+    write_manifest,
+    write_shard,
+)
+
+
+@pytest.fixture
+def directory(tmp_path, vocabulary):
+    shards = []
+    for number in range(2):
+        examples = [encode_example([2, 5 + i, 3, 7, 3], [0, 0, 0, 1, 1], i % 2) for i in range(6)]
+        shards.append(write_shard(tmp_path / f"shard-{number:05d}.tfrecord", examples))
+    vocabulary.save(tmp_path / "vocab.txt")
+    manifest = Manifest(
+        "nsp", 8, len(vocabulary), vocabulary.sha256, True, {"seed": 1}, {}, tuple(shards)
+    )
+    write_manifest(tmp_path, manifest)
+    return tmp_path
+
+
+def test_round_trip(directory):
+    manifest = verify_shards(directory)
+    assert manifest.examples == 12
+    records = tf.data.TFRecordDataset(str(directory / "shard-00000.tfrecord")).batch(4)
+    parsed = parse_examples(next(iter(records)), 8)
+    assert parsed["token_ids"].numpy()[1].tolist() == [2, 6, 3, 7, 3, 0, 0, 0]
+    assert parsed["segment_ids"].numpy()[1].tolist() == [0, 0, 0, 1, 1, 0, 0, 0]
+    assert parsed["padding_mask"].numpy().sum(axis=1).tolist() == [5] * 4
+    assert parsed["next_sentence_label"].numpy().tolist() == [0, 1, 0, 1]
+
+
+def replace_byte(path, offset):
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 0x40
+    path.write_bytes(bytes(data))
+
+
+# A record is its length, the length's checksum, the payload and the payload's checksum.
+@pytest.mark.parametrize("offset", [0, 8, 20, -1], ids=["length", "length-crc", "payload", "crc"])
+def test_a_changed_byte_is_found(directory, offset):
+    replace_byte(directory / "shard-00001.tfrecord", offset)
+    with pytest.raises(InputError, match=r"shard-00001.*SHA-256"):
+        verify_shards(directory)
+
+
+@pytest.mark.parametrize("kept", [0, 10, "a record"])
+def test_truncation_is_found_when_opened(directory, kept):
+    path = directory / "shard-00001.tfrecord"
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 6 if kept == "a record" else kept])
+    with pytest.raises(InputError, match=r"shard-00001.*bytes expected"):
+        read_manifest(directory)
+
+
+def test_missing_extra_and_swapped_shards(directory):
+    first, second = (directory / f"shard-0000{n}.tfrecord" for n in range(2))
+    extra = directory / "shard-00002.tfrecord"
+    extra.write_bytes(first.read_bytes())
+    with pytest.raises(InputError, match=r"shard-00002.*does not list"):
+        read_manifest(directory)
+    extra.unlink()
+    write_shard(second, [encode_example([2, 9, 3, 8, 3], [0, 0, 0, 1, 1], 0) for _ in range(6)])
+    with pytest.raises(InputError, match="shard-00001"):
+        verify_shards(directory)
+    second.unlink()
+    with pytest.raises(InputError, match=r"shard-00001.*missing"):
+        read_manifest(directory)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "unfinished"),
+        ("{", "damaged"),
+        ('{"format": "x"}', "not a manifest"),
+        ("[]", "damaged"),
+    ],
+)
+def test_manifest_faults(directory, content, message):
+    path = directory / "manifest.json"
+    path.unlink() if content is None else path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        read_manifest(directory)
+
+
+@pytest.mark.parametrize(
+    ("example", "message"),
+    [
+        (encode_example([2, 10_000, 3], [0, 0, 0], 0), "ids must lie"),
+        (encode_example([2, -1, 3], [0, 0, 0], 0), "ids must lie"),
+        (encode_example([2] * 9, [0] * 9, 0), "1 to 8 tokens"),
+        (encode_example([2, 5, 3], [0, 0], 0), "one segment id"),
+        (encode_example([2, 5, 3], [0, 0, 0], 2), "label must be 0 or 1"),
+        (tf.train.Example().SerializeToString(), "token_ids"),
+        (b"no example", "tf.train.Example"),
+    ],
+)
+def test_wrong_examples_are_named(directory, example, message):
+    good = encode_example([2, 5, 3, 7, 3], [0, 0, 0, 1, 1], 0)
+    shard = write_shard(directory / "shard-00001.tfrecord", [good, example])
+    values = json.loads((directory / "manifest.json").read_text())
+    values["shards"][1] = vars(shard)
+    (directory / "manifest.json").write_text(json.dumps(values))
+    with pytest.raises(InputError, match=f"shard-00001.*example 1.*{message}"):
+        verify_shards(directory)
+
+
+def test_an_interrupted_shard_does_not_appear(tmp_path):
+    def examples():
+        yield encode_example([2, 3], [0, 0], 0)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_shard(tmp_path / "shard-00000.tfrecord", examples())
+    assert list(tmp_path.iterdir()) == []

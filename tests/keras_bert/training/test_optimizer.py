@@ -1,0 +1,87 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
+
+
+def test_schedule_equals_the_reference():
+    schedule = WarmUpLinearDecay(1e-4, total_steps=1000, warmup_steps=100)
+    rates = [float(schedule(step)) for step in range(1001)]
+    assert rates[0] == 0
+    assert rates[50] == pytest.approx(5e-5)
+    assert rates[99] == pytest.approx(0.99e-4)
+    assert rates[100] == pytest.approx(0.9e-4)  # decay is counted from step 0
+    assert rates[1000] == 0
+    assert WarmUpLinearDecay.from_config(schedule.get_config()).get_config() == (
+        schedule.get_config()
+    )
+
+
+def reference_step(value, gradient, m, v, rate, decay):
+    """`AdamWeightDecayOptimizer` of google-research/bert."""
+    m = 0.9 * m + 0.1 * gradient
+    v = 0.999 * v + 0.001 * gradient**2
+    return value - rate * (m / (np.sqrt(v) + 1e-6) + decay * value), m, v
+
+
+def test_steps_equal_the_reference():
+    random = np.random.default_rng(0)
+    kernel = keras.Variable(random.normal(size=(4, 3)).astype("float32"), name="kernel")
+    bias = keras.Variable(random.normal(size=(3,)).astype("float32"), name="bias")
+    optimizer = BertAdamW(WarmUpLinearDecay(1e-2, total_steps=20, warmup_steps=4))
+    values = [np.asarray(kernel), np.asarray(bias)]
+    moments = [(np.zeros_like(v), np.zeros_like(v)) for v in values]
+    for step in range(10):
+        gradients = [random.normal(size=v.shape).astype("float32") for v in values]
+        norm = np.sqrt(sum((g**2).sum() for g in gradients))
+        optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients], [kernel, bias])
+        assert float(np.asarray(optimizer.gradient_norm)) == pytest.approx(norm, rel=1e-5)
+        rate = 1e-2 * (step / 4 if step < 4 else 1 - step / 20)
+        for index, decay in enumerate((0.01, 0.0)):  # biases do not decay
+            clipped = gradients[index] / max(norm, 1)
+            values[index], *moments[index] = reference_step(
+                values[index], clipped, *moments[index], rate, decay
+            )
+    np.testing.assert_allclose(kernel, values[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(bias, values[1], rtol=1e-5, atol=1e-6)
+
+
+def test_bias_correction_is_keras_adamw():
+    start = np.linspace(-1, 1, 6).astype("float32")
+    gradient = np.linspace(2, -1, 6).astype("float32")
+    results = []
+    for optimizer in (
+        BertAdamW(1e-2, bias_correction=True, global_clipnorm=None),
+        keras.optimizers.AdamW(1e-2, weight_decay=0.01, epsilon=1e-6),
+    ):
+        variable = keras.Variable(start, name="kernel")
+        for _ in range(3):
+            optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+        results.append(np.asarray(variable))
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-6)
+
+
+def test_layer_norm_and_biases_do_not_decay(tiny_config):
+    from keras_bert.models.pretrainer import BertPretrainer
+
+    model = BertPretrainer(tiny_config)
+    optimizer = BertAdamW(1e-2)
+    optimizer.build(model.trainable_variables)
+    before = {v.path: np.asarray(v) for v in model.trainable_variables}
+    zeros = [keras.ops.zeros_like(v) for v in model.trainable_variables]
+    optimizer.apply(zeros, model.trainable_variables)
+    for variable in model.trainable_variables:
+        factor = 1 if "layer_norm" in variable.path or variable.path.endswith("bias") else 0.9999
+        np.testing.assert_allclose(variable, before[variable.path] * factor, rtol=1e-6)
+
+
+def test_configuration_round_trip():
+    optimizer = BertAdamW(1e-3, bias_correction=True, weight_decay=0.1)
+    twin = BertAdamW.from_config(optimizer.get_config())
+    assert twin.get_config() == optimizer.get_config()
+
+
+def test_wrong_schedule():
+    with pytest.raises(ValueError, match="total_steps=10, warmup_steps=11"):
+        WarmUpLinearDecay(1e-3, total_steps=10, warmup_steps=11)
