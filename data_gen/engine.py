@@ -14,7 +14,6 @@ from pathlib import Path
 
 import rich.console
 import rich.table
-import rich.text
 import tensorflow as tf
 
 from data_gen.options import PretrainingDataOptions
@@ -188,7 +187,8 @@ def _end_with_parent() -> None:
 
 
 def _print_summary(directory: Path, manifest: Manifest) -> None:
-    table = rich.table.Table(title=rich.text.Text(str(directory)))
+    print(f"{directory}:")
+    table = rich.table.Table()
     table.add_column("measure")
     table.add_column("value", justify="right")
     rows = {

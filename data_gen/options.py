@@ -16,7 +16,7 @@ class VocabularyOptions:
     """Options of `python -m data_gen vocab`."""
 
     input: str = option(help=_INPUT)
-    output: str = option(help="vocab.txt to write")
+    output: str = option(help="vocabulary file to write, usually vocab.txt")
     size: int = option(30522, help="tokens, special tokens counted")
     cased: bool = option(False, help="keep capitals and accents")
     minimum_frequency: int = option(2, help="occurrences that a merged piece must have")
@@ -32,7 +32,7 @@ class PretrainingDataOptions:
     """Options of `python -m data_gen pretrain`."""
 
     input: str = option(help=_INPUT)
-    vocab: str = option(help="vocab.txt")
+    vocab: str = option(help="vocabulary file, one token per line")
     output: str = option(help="shard directory to make")
     cased: bool = option(False, help="keep capitals and accents, as the vocabulary does")
     language: str = option(

@@ -21,6 +21,8 @@ import importlib
 import json
 import os
 import sys
+import tempfile
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, get_type_hints
 
@@ -113,14 +115,39 @@ def run(
     Returns:
         The exit code: 0 when the command succeeded, 2 when the user's input was wrong.
     """
-    # TensorFlow's start-up notes would bury the one line that a user needs.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     command, options = parse(program, description, commands, arguments)
     print(json.dumps(resolved(options), ensure_ascii=False), file=sys.stderr)
     module, name = command.function.split(":")
+    function = getattr(_import_quietly(module), name)
     try:
-        getattr(importlib.import_module(module), name)(options)
+        function(options)
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
+
+
+def _import_quietly(name: str) -> types.ModuleType:
+    """Imports a module without TensorFlow's start-up notes, which would bury a one-line error.
+
+    TensorFlow writes them to the process' standard error before any setting can hold them back.
+    They are shown if the import fails.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as notes:
+        stderr = os.dup(2)
+        os.dup2(notes.fileno(), 2)
+        try:
+            module = importlib.import_module(name)
+            if "tensorflow" in sys.modules:
+                # The search for devices has notes of its own.
+                sys.modules["tensorflow"].config.list_physical_devices()
+        except BaseException:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+    return module

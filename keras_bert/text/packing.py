@@ -78,7 +78,7 @@ def pack(
     if length is not None:
         return dense
     # A batch without rows has no longest one; models still look at its first column.
-    missing = tf.maximum(len(parts) - tf.shape(dense["token_ids"])[1], 0)
+    missing = tf.maximum(1 + len(segments) - tf.shape(dense["token_ids"])[1], 0)
     return {name: tf.pad(tensor, [[0, 0], [0, missing]]) for name, tensor in dense.items()}
 
 

@@ -1,135 +1,189 @@
+import json
+import os
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from data_gen.__main__ import main
-from data_gen.shards import partitions
+from data_gen.engine import generate
+from data_gen.options import PretrainingDataOptions
+from data_gen.sentences import split_sentences
 from keras_bert.errors import InputError
 from keras_bert.records import read_manifest, verify_shards
 
 
 @pytest.fixture
-def corpus(tmp_path, vocabulary):
-    vocabulary.save(tmp_path / "vocab.txt")
-    texts = []
-    for number in range(12):
-        words = vocabulary.tokens[10 + number : 60 + number]
-        texts.append("\n".join(" ".join(words[i : i + 5]) + "." for i in range(0, 50, 5)))
-    (tmp_path / "corpus.txt").write_text("\n\n".join(texts))
-    return tmp_path
+def options(corpus, vocabulary_file, tmp_path):
+    def make(output="shards", **changes):
+        values = {
+            "input": str(corpus),
+            "vocab": str(vocabulary_file),
+            "sequence_length": 32,
+            "partition_bytes": 4000,
+            **changes,
+        }
+        return PretrainingDataOptions(output=str(tmp_path / output), **values)
+
+    return make
 
 
-def command(directory, output, *extra):
-    return [
-        "pretrain",
-        *("--input", str(directory / "corpus.txt"), "--vocab", str(directory / "vocab.txt")),
-        *("--output", str(directory / output), "--sequence-length", "32"),
-        *("--partition-bytes", "800"),
-        *extra,
+def content(directory, *, without=("config.json",)):
+    return {
+        path.name: path.read_bytes()
+        for path in Path(directory).iterdir()
+        if path.name not in without
+    }
+
+
+def test_shards_are_whole_and_counted(options, vocabulary, corpus):
+    manifest = generate(options())
+    assert verify_shards(options().output) == manifest
+    assert len(manifest.shards) > 3
+    assert manifest.vocabulary_sha256 == vocabulary.sha256
+    statistics = manifest.statistics
+    assert statistics["documents"] == 60
+    assert statistics["sentences"] == sum(
+        len(split_sentences(line)) for line in corpus.read_text().split("\n")
+    )
+    assert statistics["examples"] == manifest.examples
+    assert statistics["unknown_tokens"] == 0
+    assert 0.4 < statistics["random_next_rate"] < 0.8
+    names = set(content(options().output, without=()))
+    assert names == {
+        "manifest.json",
+        "config.json",
+        "vocab.txt",
+        *(shard.name for shard in manifest.shards),
+    }
+
+
+def test_bytes_do_not_depend_on_workers(options):
+    generate(options("one"))
+    generate(options("two", workers=2))
+    assert content(options("one").output) == content(options("two").output)
+
+
+def test_seed_changes_the_pairs(options):
+    first, second = generate(options("a")), generate(options("b", seed=1))
+    assert [s.sha256 for s in first.shards] != [s.sha256 for s in second.shards]
+    assert first.statistics["tokens"] == second.statistics["tokens"]
+
+
+def test_finished_shards_are_not_overwritten(options):
+    generate(options())
+    before = content(options().output, without=())
+    with pytest.raises(InputError, match="exist already; remove them or choose another"):
+        generate(options(seed=1))
+    assert content(options().output, without=()) == before
+
+
+def _children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_killed_run_is_unreadable_and_runs_again(options):
+    # Two documents to a shard: time enough to be killed among them.
+    chosen = options(partition_bytes=1, workers=2, duplicates=40)
+    directory = Path(chosen.output)
+    arguments = [
+        f"--{name.replace('_', '-')}={getattr(chosen, name)}"
+        for name in ("input", "vocab", "output", "partition_bytes", "workers", "duplicates")
     ]
-
-
-def content(directory):
-    names = ("manifest.json", "vocab.txt")
-    files = [*directory.glob("*.tfrecord"), *(directory / name for name in names)]
-    return {path.name: path.read_bytes() for path in files}
-
-
-def test_shards_do_not_depend_on_the_number_of_workers(corpus):
-    assert main(command(corpus, "one")) == 0
-    assert main(command(corpus, "two", "--workers", "2")) == 0
-    assert content(corpus / "one") == content(corpus / "two")
-    manifest = verify_shards(corpus / "one")
-    assert len(manifest.shards) > 1
-    assert manifest.statistics["documents"] == 12
-    assert 0 < manifest.statistics["fill_rate"] <= 1
-    assert main(["verify", str(corpus / "one")]) == 0
-
-
-def test_another_seed_gives_other_shards(corpus):
-    assert main(command(corpus, "one")) == 0
-    assert main(command(corpus, "two", "--seed", "7")) == 0
-    first, second = content(corpus / "one"), content(corpus / "two")
-    assert first["shard-00000.tfrecord"] != second["shard-00000.tfrecord"]
-
-
-def test_runs_again_from_its_own_configuration(corpus):
-    assert main(command(corpus, "one")) == 0
-    config = str(corpus / "one" / "config.json")
-    assert main(["pretrain", "--config", config, "--output", str(corpus / "two")]) == 0
-    assert content(corpus / "one") == content(corpus / "two")
-
-
-def test_a_killed_run_is_not_readable_and_can_be_repeated(corpus):
-    # Enough passes to be still at work when it is killed.
-    arguments = command(corpus, "killed", "--duplicates", "3000")
-    process = subprocess.Popen([sys.executable, "-m", "data_gen", *arguments])
-    while not list((corpus / "killed").glob("*")) and process.poll() is None:
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    assert process.returncode == -9
+    process = subprocess.Popen(
+        [sys.executable, "-m", "data_gen", "pretrain", *arguments, "--sequence-length=32"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not list(directory.glob("shard-*")) and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.01)
+        children = _children(process.pid)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert list(directory.glob("shard-*"))
+    assert len(children) >= 2
     with pytest.raises(InputError, match="unfinished"):
-        read_manifest(corpus / "killed")
-    assert main(command(corpus, "killed")) == 0
-    assert main(command(corpus, "whole")) == 0
-    assert content(corpus / "killed") == content(corpus / "whole")
-    assert not list((corpus / "killed").glob(".incomplete-*"))
+        read_manifest(directory)
+    # Workers do not outlive the run: they would write into the next one's directory.
+    deadline = time.monotonic() + 20
+    while any(map(_is_running, children)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_is_running, children))
+
+    (directory / ".incomplete-1-shard-00099.tfrecord").write_bytes(b"half")
+    (directory / "shard-99999.tfrecord").write_bytes(b"stale")
+    generate(options(partition_bytes=1, duplicates=40))
+    verify_shards(directory)
+    generate(options("clean", partition_bytes=1, duplicates=40))
+    assert content(directory) == content(options("clean").output)
 
 
-def test_partitions_have_two_documents_at_least():
-    documents = [["x" * 10]] * 7
-    parts = list(partitions(documents, 1))
-    assert [len(part.documents) for part in parts] == [2, 2, 3]
-    assert [part.index for part in parts] == [0, 1, 2]
-    assert [len(part.documents) for part in partitions(documents, 1000)] == [7]
-    with pytest.raises(InputError, match="at least two documents"):
-        list(partitions(documents[:1], 1))
+def test_an_error_midway_leaves_nothing(options, tmp_path, corpus):
+    damaged = tmp_path / "damaged.txt"
+    damaged.write_bytes(corpus.read_bytes() + b"\n\nlast \xff\n")
+    with pytest.raises(InputError, match=r"damaged.txt, line \d+: the text must be UTF-8"):
+        generate(options(input=str(damaged)))
+    assert not Path(options().output).exists()
+    # A directory that was there before stays, with what the user keeps in it.
+    Path(options().output).mkdir()
+    (Path(options().output) / "notes.txt").write_text("mine")
+    with pytest.raises(InputError):
+        generate(options(input=str(damaged)))
+    assert list(content(options().output)) == ["notes.txt"]
 
 
-def fails(capsys, arguments, *messages):
-    assert main(arguments) == 2
-    lines = capsys.readouterr().err.splitlines()
-    error = lines[-1]
-    assert error.startswith("error: ")
-    for message in messages:
-        assert message in error
+def test_a_partition_without_pairs_makes_no_shard(options, tmp_path):
+    path = tmp_path / "sparse.txt"
+    path.write_text("the cat\n\nthe dog\n\nno\n\n\u200b\n\nshe said\n\nhe said\n")
+    manifest = generate(options(input=str(path), partition_bytes=1))
+    assert [shard.name for shard in manifest.shards] == [
+        "shard-00000.tfrecord",
+        "shard-00002.tfrecord",
+    ]
+    assert verify_shards(options().output) == manifest
 
 
-def test_wrong_input_is_one_line_and_nothing_is_left(corpus, capsys):
-    output = corpus / "out"
-    damaged = corpus / "damaged.txt"
-    damaged.write_text((corpus / "vocab.txt").read_text().replace("[MASK]", "[OTHER]"))
-    (corpus / "empty.txt").write_text("\n")
-    (corpus / "single.txt").write_text("one document\n")
-    base = command(corpus, "out")
-    fails(capsys, [*base, "--vocab", str(damaged)], "damaged.txt", "[MASK]")
-    fails(capsys, [*base, "--vocab", str(corpus / "none.txt")], "none.txt")
-    fails(capsys, [*base, "--input", str(corpus / "none*")], "no file matches")
-    fails(capsys, [*base, "--input", str(corpus / "empty.txt")], "empty")
-    fails(capsys, [*base, "--input", str(corpus / "single.txt")], "two documents")
-    fails(capsys, [*base, "--sequence-length", "4"], "--sequence-length", "Received: 4")
-    fails(capsys, ["verify", str(output)], "no such directory")
-    assert not output.exists()
-    assert main(base) == 0
-    fails(capsys, base, "finished shards")
-    shard = output / "shard-00000.tfrecord"
-    shard.write_bytes(shard.read_bytes()[:-1])
-    fails(capsys, ["verify", str(output)], "shard-00000", "bytes expected")
+def test_manifest_keeps_the_options(options):
+    manifest = generate(options(seed=7, short_sequence_probability=0.5))
+    assert manifest.settings["seed"] == 7
+    config = json.loads((Path(options().output) / "config.json").read_text())
+    assert manifest.settings.items() <= config.items()
 
 
-def test_wrong_usage_exits_with_2(capsys):
-    for arguments in (["pretrain"], ["nothing"], ["pretrain", "--objective", "x"]):
-        with pytest.raises(SystemExit) as caught:
-            main(arguments)
-        assert caught.value.code == 2
-        assert capsys.readouterr().err.startswith("error: ")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sequence_length": 4}, "`--sequence-length` must be at least 5. Received: 4"),
+        ({"short_sequence_probability": 1.5}, "between 0 and 1. Received: 1.5"),
+        ({"duplicates": 0}, "`--duplicates` must be at least 1"),
+        ({"partition_bytes": 0}, "`--partition-bytes` must be at least 1"),
+        ({"workers": 0}, "`--workers` must be at least 1"),
+    ],
+)
+def test_options_out_of_range(options, changes, message):
+    with pytest.raises(InputError, match=message):
+        generate(options(**changes))
+    assert not Path(options().output).exists()
 
 
-def test_vocab_command(corpus):
-    output = corpus / "learned.txt"
-    arguments = ["vocab", "--input", str(corpus / "corpus.txt"), "--output", str(output)]
-    assert main([*arguments, "--size", "100"]) == 0
-    assert output.read_text().startswith("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
+def test_wrong_input_does_not_touch_an_unfinished_run(options):
+    directory = Path(options().output)
+    directory.mkdir()
+    (directory / "shard-00000.tfrecord").write_bytes(b"work of hours")
+    with pytest.raises(InputError, match="no file matches"):
+        generate(options(input="nothing*"))
+    assert (directory / "shard-00000.tfrecord").exists()

@@ -49,7 +49,7 @@ def test_partition_size_counts_bytes():
 
 
 def test_one_document_is_not_enough():
-    with pytest.raises(InputError, match="at least two documents.*Received: 1"):
+    with pytest.raises(InputError, match=r"at least two documents.*Received: 1"):
         list(partitions([["alone"]], 10))
 
 

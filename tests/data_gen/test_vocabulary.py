@@ -51,9 +51,10 @@ def test_size_and_minimum_frequency_bound_the_vocabulary():
 
 
 def test_size_below_the_alphabet():
-    with pytest.raises(InputError, match=r"at least 14, .* Received: 13"):
-        learn_vocabulary(["abcd dcba b"], size=13)  # 5 special tokens, 4 letters, ##a to ##d...
-    assert len(learn_vocabulary(["abcd dcba b"], size=14)) <= 14
+    with pytest.raises(InputError, match=r"at least 13, .* Received: 12"):
+        learn_vocabulary(["abcd dcba b"], size=12)
+    # Five special tokens, four letters, and each of those inside a word too.
+    assert len(learn_vocabulary(["abcd dcba b"], size=13)) == 13
 
 
 def test_rare_characters_are_left_out():
@@ -62,11 +63,10 @@ def test_rare_characters_are_left_out():
 
 
 def test_ties_do_not_depend_on_the_process():
-    runs = [
-        subprocess.run([sys.executable, "-c", _LEARN], capture_output=True, text=True, check=True)
-        for _ in range(2)
-    ]
+    other = subprocess.run(
+        [sys.executable, "-c", _LEARN], capture_output=True, text=True, check=True
+    )
     rng = random.Random(1)
     words = ["".join(rng.choices("abcdefgh", k=rng.randint(1, 8))) for _ in range(1500)]
     here = learn_vocabulary([" ".join(words)], size=700).tokens
-    assert runs[0].stdout.split() == runs[1].stdout.split() == list(here)
+    assert other.stdout.split() == list(here)

@@ -1,0 +1,80 @@
+import dataclasses
+import json
+from typing import Literal
+
+import pytest
+
+from keras_bert.command_line import Command, option, run
+from keras_bert.errors import InputError
+
+RECEIVED = []
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    place: str = option(help="where to go", positional=True)
+    how_far: int = option(7, help="distance in steps")
+    way: Literal["up", "down"] = option("up", help="direction")
+    twice: bool = option(False, help="go there again")
+    limit: float | None = option(None, help="largest rate")
+
+
+def go(options):
+    RECEIVED.append(options)
+    if options.place == "nowhere":
+        raise InputError("`place` must exist.\nReceived: nowhere")
+
+
+COMMANDS = {"go": Command(Options, f"{__name__}:go", "Go somewhere.")}
+
+
+def call(*arguments):
+    RECEIVED.clear()
+    return run("program", "Goes.", COMMANDS, arguments)
+
+
+def test_flags_become_options():
+    assert call("go", "home", "--how-far", "3", "--twice", "--limit", "0.5") == 0
+    assert [Options("home", 3, "up", True, 0.5)] == RECEIVED
+
+
+def test_resolved_options_are_printed_and_read_back(tmp_path, capsys):
+    assert call("go", "home", "--way", "down") == 0
+    printed = capsys.readouterr().err.splitlines()[0]
+    assert json.loads(printed) == dataclasses.asdict(RECEIVED[0])
+    path = tmp_path / "config.json"
+    path.write_text(printed)
+    assert call("go", "home", "--config", str(path), "--how-far", "9") == 0
+    assert [Options("home", 9, "down")] == RECEIVED
+
+
+def test_wrong_input_is_one_line(capsys):
+    assert call("go", "nowhere") == 2
+    error = capsys.readouterr().err.splitlines()
+    assert error[1:] == ["error: `place` must exist. Received: nowhere"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["go"], "place"),
+        (["go", "home", "--way", "left"], "way"),
+        (["go", "home", "--how-far", "x"], "how"),
+        (["go", "home", "--unknown", "1"], "--unknown"),
+        (["stay"], "stay"),
+    ],
+)
+def test_wrong_usage_is_one_line(capsys, arguments, message):
+    with pytest.raises(SystemExit) as caught:
+        call(*arguments)
+    assert caught.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+
+
+def test_faults_of_the_program_keep_their_traceback(monkeypatch):
+    monkeypatch.setitem(globals(), "go", lambda options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        call("go", "home")

@@ -1,0 +1,83 @@
+"""The layers and models on JAX, on a machine that has no TensorFlow."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_bert.models.classifier import BertClassifier
+from keras_bert.models.pretrainer import BertPretrainer
+
+pytest.importorskip("jax")
+
+# TensorFlow is installed where the tests run; this makes importing it fail.
+SCRIPT = """
+import sys
+
+class NoTensorFlow:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "tensorflow_text"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, NoTensorFlow())
+import json
+import keras
+import numpy as np
+from keras_bert import BertClassifier, BertPretrainer
+
+assert keras.backend.backend() == "jax"
+directory = sys.argv[1]
+with np.load(f"{directory}/features.npz") as file:
+    features = dict(file)
+pretrainer = BertPretrainer.from_checkpoint(f"{directory}/pretrainer")
+classifier = BertClassifier.from_checkpoint(f"{directory}/classifier")
+outputs = {name: np.asarray(value) for name, value in pretrainer(features).items()}
+outputs["classes"] = np.asarray(classifier(features))
+np.savez(f"{directory}/outputs.npz", **outputs)
+
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+keras.utils.set_random_seed(0)
+classifier.compile(keras.optimizers.Adam(1e-3), loss)
+history = classifier.fit(features, np.array([0, 1]), epochs=15, verbose=0).history["loss"]
+pretrainer.compile(keras.optimizers.Adam(1e-3), {name: loss for name in
+                   ("masked_lm_logits", "next_sentence_logits")})
+targets = {"masked_lm_logits": features["masked_positions"] + 5,
+           "next_sentence_logits": np.array([0, 1])}
+more = pretrainer.fit(features, targets, epochs=15, verbose=0).history["loss"]
+classifier.save_checkpoint(f"{directory}/trained")
+assert not {"tensorflow", "tensorflow_text"} & set(sys.modules)
+print(json.dumps([history[0], history[-1], more[0], more[-1]]))
+"""
+
+
+def test_models_run_and_train_on_jax_without_tensorflow(
+    tiny_config, pretraining_features, tmp_path
+):
+    pretrainer = BertPretrainer(tiny_config)
+    classifier = BertClassifier(tiny_config, num_classes=2)
+    pretrainer.save_checkpoint(tmp_path / "pretrainer")
+    classifier.save_checkpoint(tmp_path / "classifier")
+    np.savez(tmp_path / "features.npz", **pretraining_features)
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    with np.load(tmp_path / "outputs.npz") as outputs:
+        expected = pretrainer(pretraining_features)
+        for name in ("masked_lm_logits", "next_sentence_logits"):
+            np.testing.assert_allclose(outputs[name], expected[name], atol=1e-5)
+        expected = classifier(pretraining_features)
+        np.testing.assert_allclose(outputs["classes"], expected, atol=1e-5)
+    first, last, first_pretraining, last_pretraining = json.loads(result.stdout.splitlines()[-1])
+    assert last < first
+    assert last_pretraining < first_pretraining
+    # What was trained on JAX opens on TensorFlow.
+    trained = BertClassifier.from_checkpoint(tmp_path / "trained")
+    assert np.isfinite(trained(pretraining_features)).all()
