@@ -32,7 +32,7 @@ def pretraining_dataset(
         masker: `MaskedLMMasker`.
         batch_size: int. Sequences of a batch.
         seed: int.
-        shuffle_buffer: int. Sequences to shuffle among; 0 keeps the order.
+        shuffle_buffer: int. Sequences to shuffle among, window after window; 0 keeps the order.
         epochs: int or None. Passes over the shards; None for no end. Batches run across epochs,
             so that only the very last one, which is left out, can be incomplete.
 
@@ -66,11 +66,22 @@ def pretraining_dataset(
             read_shard, cycle_length=4, block_length=16
         )
         if shuffle_buffer:
-            epoch_seed = tf.bitcast(fold_in(seed, epoch), tf.int64)
-            examples = examples.shuffle(
-                min(shuffle_buffer, total), seed=epoch_seed, reshuffle_each_iteration=False
+            # Whole windows by a stateless permutation: Dataset.shuffle mixes its seed with
+            # TensorFlow's global one, so that its order is no function of `seed` alone.
+            windows = examples.batch(shuffle_buffer).enumerate()
+            examples = windows.flat_map(
+                lambda window, parts: shuffle_window(parts, [fold_in(seed, epoch), window])
             )
         return examples.map(lambda index, record: (epoch, index, record))
+
+    def shuffle_window(parts: tuple[tf.Tensor, tf.Tensor], key: list) -> tf.data.Dataset:
+        index, records = parts
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(tf.size(index)), seed=tf.stack([tf.bitcast(key[0], tf.int64), key[1]])
+        )
+        return tf.data.Dataset.from_tensor_slices(
+            (tf.gather(index, order), tf.gather(records, order))
+        )
 
     def to_batch(epoch: tf.Tensor, index: tf.Tensor, records: tf.Tensor) -> tuple[Any, ...]:
         examples = parse_examples(records, manifest.sequence_length)

@@ -57,6 +57,21 @@ def test_order_and_masks_are_functions_of_the_seed(shards, vocabulary):
     assert [numbers(b) for b in other] != [numbers(b) for b in first]
 
 
+@pytest.mark.parametrize("global_seed", [0, 1])
+def test_global_seed_changes_nothing(shards, vocabulary, global_seed):
+    import keras
+
+    expected = [numbers(batch) for batch in batches(shards, vocabulary, 5)]
+    keras.utils.set_random_seed(global_seed)
+    assert [numbers(batch) for batch in batches(shards, vocabulary, 5)] == expected
+
+
+def test_windows_of_a_small_buffer(shards, vocabulary):
+    options = {"shuffle_buffer": 5, "epochs": 1}
+    found = [numbers(batch) for batch in batches(shards, vocabulary, **options)]
+    assert sorted(n for batch in found for n in batch) == list(range(10, 31))
+
+
 def test_epochs_differ_in_order_and_masks(shards, vocabulary):
     found = batches(shards, vocabulary, 6)
     orders = [[n for b in found[i : i + 3] for n in numbers(b)] for i in (0, 3)]
