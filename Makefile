@@ -30,7 +30,7 @@ format: .venv/installed
 	$(BIN)/ruff format .
 
 benchmark: .venv/installed
-	$(BIN)/python -m benchmarks.train_step
+	$(BIN)/python benchmarks/masking.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache build *.egg-info

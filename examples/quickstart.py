@@ -20,12 +20,13 @@ from pathlib import Path
 import library_docs
 
 ROOT = Path(__file__).parents[1]
-SEQUENCE_LENGTH = "96"
+SEQUENCE_LENGTH = "64"
 PRETRAINING = {
     "--model": "L2-H128",
-    "--steps": "2600",
+    "--steps": "1500",
     "--batch-size": "32",
-    "--learning-rate": "2e-3",
+    "--max-predictions": "10",
+    "--learning-rate": "1e-3",
     "--log-steps": "100",
 }
 FINETUNING = {"--epochs": "4", "--learning-rate": "3e-4", "--sequence-length": SEQUENCE_LENGTH}
