@@ -29,7 +29,7 @@ PRETRAINING = {
     "--learning-rate": "1e-3",
     "--log-steps": "100",
 }
-FINETUNING = {"--epochs": "4", "--learning-rate": "3e-4", "--sequence-length": SEQUENCE_LENGTH}
+FINETUNING = {"--epochs": "6", "--learning-rate": "5e-4", "--sequence-length": SEQUENCE_LENGTH}
 
 
 def run(title: str, *arguments: str) -> None:

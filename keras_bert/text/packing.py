@@ -2,6 +2,10 @@
 
 import tensorflow as tf
 
+# Kernels are compiled for every new shape (oneDNN's cache holds a thousand, a model has some
+# hundred for each length), so that lengths of every size would cost more than their padding.
+LENGTH_STEP = 16
+
 
 def truncate_pair(
     first: tf.RaggedTensor, second: tf.RaggedTensor, budget: int
@@ -36,7 +40,8 @@ def pack(
     start_id: int,
     end_id: int,
     pad_id: int,
-    length: int | None,
+    length: int,
+    to_longest: bool = False,
 ) -> dict[str, tf.Tensor]:
     """Joins segments that fit into `length`, with special tokens and padding.
 
@@ -48,7 +53,9 @@ def pack(
         start_id: int. `[CLS]`.
         end_id: int. `[SEP]`.
         pad_id: int. `[PAD]`.
-        length: int or None. Columns of the result; None for the longest row of the batch.
+        length: int. Columns of the result.
+        to_longest: bool. Only as many columns as the longest row needs, rounded up to a multiple
+            of 16, at most `length`.
 
     Returns:
         A dictionary of `token_ids` and `segment_ids`, int32, and `padding_mask`, bool, each
@@ -72,14 +79,13 @@ def pack(
         "segment_ids": (segment_ids, 0),
         "padding_mask": (padding_mask, False),
     }
-    dense = {
-        name: rows.to_tensor(pad, shape=[None, length]) for name, (rows, pad) in columns.items()
-    }
-    if length is not None:
-        return dense
-    # A batch without rows has no longest one; models still look at its first column.
-    missing = tf.maximum(1 + len(segments) - tf.shape(dense["token_ids"])[1], 0)
-    return {name: tf.pad(tensor, [[0, 0], [0, missing]]) for name, tensor in dense.items()}
+    if to_longest:
+        steps = -(-token_ids.bounding_shape(axis=1) // LENGTH_STEP)
+        length = tf.minimum(tf.maximum(steps, 1) * LENGTH_STEP, length)
+        shape = tf.stack([tf.constant(-1, tf.int64), length])
+    else:
+        shape = [None, length]
+    return {name: rows.to_tensor(pad, shape=shape) for name, (rows, pad) in columns.items()}
 
 
 def _column(value: int, rows: tf.Tensor) -> tf.RaggedTensor:

@@ -23,7 +23,8 @@ class BertPreprocessor(TextLayer):
         sequence_length: int, at least 5. Longer inputs are cut: single texts at the end, pairs
             from the end of the longer one.
         padding: str. `"sequence_length"` pads every row to `sequence_length`; `"longest"` pads to
-            the longest row of the batch, which is faster wherever shapes may vary.
+            the longest row of the batch, rounded up to a multiple of 16, which is faster wherever
+            shapes may vary.
 
     Call arguments:
         text: strings of shape `(batch,)`, or a pair `(a, b)` of them. A single string, or a pair
@@ -83,7 +84,8 @@ class BertPreprocessor(TextLayer):
             start_id=vocabulary.start_id,
             end_id=vocabulary.end_id,
             pad_id=vocabulary.pad_id,
-            length=self.sequence_length if self.padding == "sequence_length" else None,
+            length=self.sequence_length,
+            to_longest=self.padding == "longest",
         )
 
     def _budget(self, segments: int) -> int:

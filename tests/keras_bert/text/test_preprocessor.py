@@ -62,11 +62,13 @@ def test_truncation_equals_the_reference(first, second, budget):
 
 
 def test_longest_padding_and_batches_of_none_or_one(tokenizer):
-    preprocessor = BertPreprocessor(tokenizer, 16, padding="longest")
-    assert preprocessor(["the", "the dog ran"])["token_ids"].shape == (2, 5)
-    assert preprocessor("the")["token_ids"].shape == (1, 3)
+    preprocessor = BertPreprocessor(tokenizer, 40, padding="longest")
+    assert preprocessor(["the", "the dog ran"])["token_ids"].shape == (2, 16)
+    assert preprocessor(["the " * 15])["token_ids"].shape == (1, 32)
+    assert preprocessor(["the " * 50])["token_ids"].shape == (1, 40)
+    assert preprocessor("the")["token_ids"].shape == (1, 16)
     none = tf.constant([], tf.string)
-    assert preprocessor(none)["token_ids"].shape == (0, 2)
+    assert preprocessor(none)["token_ids"].shape == (0, 16)
     assert BertPreprocessor(tokenizer, 16)(none)["token_ids"].shape == (0, 16)
 
 
