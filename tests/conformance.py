@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from exports.verification import check_version
+
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16")
 
 
@@ -119,3 +121,17 @@ def check_preprocessing(layer: Any, arguments: Any, call: Callable | None = None
         lambda *parts: call(layer, parts[0] if len(parts) == 1 else parts)
     )
     assert_equal(next(iter(dataset)), expected)
+
+
+def check_export(directory: Any, expected: Any) -> None:
+    """Checks an exported version as `python -m exports verify` does.
+
+    It loads in a fresh process in both ways, holds only operations that TensorFlow Serving has and
+    answers the probes as the model in memory does.
+
+    Args:
+        directory: the version.
+        expected: probabilities of the model in memory for `exports.verification.PROBES`.
+    """
+    lines = check_version(directory, expected=expected.tolist())
+    assert len(lines) == 3

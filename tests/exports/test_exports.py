@@ -8,10 +8,12 @@ import tensorflow as tf
 from exports import saved_model
 from exports.__main__ import main
 from exports.operations import SERVED_TEXT_OPERATIONS
-from exports.verification import DESCRIPTION
+from exports.verification import DESCRIPTION, PROBES
+from keras_bert.errors import InputError
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.training.classification import load_classifier, predict_probabilities
+from tests.conformance import check_export
 
 TEXTS = ["the dog ran away", "", "a", "Café!", "[MASK] [SEP]", "x" * 300]
 
@@ -63,6 +65,14 @@ def test_signatures_are_those_described(exported, loaded):
     )
     for name, signature in described.items():
         assert set(loaded.signatures[name].structured_outputs) == set(signature["outputs"])
+
+
+def test_conformance(exported):
+    model, preprocessor = load_classifier(exported / "model")
+    expected = predict_probabilities(model, preprocessor, PROBES, batch_size=8)
+    check_export(exported / "out" / "1", expected)
+    with pytest.raises(InputError, match="the model in memory answers otherwise"):
+        check_export(exported / "out" / "1", expected[::-1])
 
 
 def test_verify_command(exported, capsys):
