@@ -13,6 +13,7 @@ from data_gen.options import VocabularyOptions
 from data_gen.progress import corpus_progress
 from data_gen.sources import Corpus
 from keras_bert.atomic import write_json
+from keras_bert.command_line import check_at_least_one
 from keras_bert.errors import InputError
 from keras_bert.text.normalization import normalize
 from keras_bert.text.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
@@ -32,12 +33,7 @@ def learn(options: VocabularyOptions) -> Vocabulary:
         InputError: If the corpus cannot be read, an option is out of range, the size is too small
             for the characters of the text, or the output cannot be written.
     """
-    for name in ("size", "minimum_frequency", "characters"):
-        if getattr(options, name) < 1:
-            raise InputError(
-                f"`--{name.replace('_', '-')}` must be at least 1. "
-                f"Received: {getattr(options, name)}"
-            )
+    check_at_least_one(options, "size", "minimum_frequency", "characters")
     if Path(options.output).is_dir():
         raise InputError(f"`--output` must be a file. Received the directory: {options.output}")
     corpus = Corpus(options.input)

@@ -61,9 +61,7 @@ def paragraphs(text: str) -> Iterator[str]:
     """Prose paragraphs in one line each; code, tables and headings are left out."""
     for block in re.split(r"\n\s*\n", text):
         lines = block.split("\n")
-        if any(
-            line.lstrip().startswith((">>>", "```", "...", "|", "+-", "==", "--")) for line in lines
-        ):
+        if any(line.lstrip().startswith(_CODE_OR_TABLE) for line in lines):
             continue
         paragraph = " ".join(" ".join(lines).split())
         prose = sum(character.isalpha() or character == " " for character in paragraph)

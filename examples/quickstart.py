@@ -4,7 +4,7 @@
 
 Collects documents, learns a vocabulary, writes shards, pre-trains a small BERT, fine-tunes it to
 tell from which library a passage comes, does the same from random weights, exports a SavedModel
-and asks it in a fresh process. About five minutes on two CPU cores, no download. Every step is a
+and asks it in a fresh process. At most ten minutes on two CPU cores, no download. Every step is a
 command that you can run on text of your own; it is printed before it runs.
 """
 

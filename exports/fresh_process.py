@@ -40,20 +40,18 @@ def load_in_python(directory: str, probes: list[str]) -> dict:
     return _as_lists({name: tensor.numpy() for name, tensor in reply.items()})
 
 
-def load_in_session(directory: str, probes: list[str]) -> dict:
-    """The session loader, the way that TensorFlow Serving takes."""
+def load_in_session(directory: str, probes: list[str]) -> tuple[dict, dict]:
+    """The session loader, the way that TensorFlow Serving takes: reply and all signatures."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], directory)
         signature = graph.signature_def["serving_default"]
         outputs = {name: info.name for name, info in signature.outputs.items()}
         reply = session.run(outputs, {signature.inputs["text"].name: probes})
-    return _as_lists(reply)
+    return _as_lists(reply), _inputs(graph)
 
 
-def signatures(directory: str) -> dict:
-    """Names, types and shapes of all signatures, as the session loader sees them."""
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], directory)
+def _inputs(graph) -> dict:
+    """Names, types and shapes of what each signature of a meta graph takes."""
     described = {}
     for name, signature in graph.signature_def.items():
         if name.startswith("__"):
@@ -87,8 +85,7 @@ def main() -> None:
     import tensorflow_text  # noqa: F401 - registers its operations
 
     answer["python"] = load_in_python(directory, probes)
-    answer["session"] = load_in_session(directory, probes)
-    answer["signatures"] = signatures(directory)
+    answer["session"], answer["signatures"] = load_in_session(directory, probes)
     answer["modules"] = sorted(set(sys.modules) & {"keras_bert", "data_gen", "exports"})
     print(json.dumps(answer))
 

@@ -102,6 +102,20 @@ def resolved(options: Any) -> dict[str, Any]:
     return dataclasses.asdict(options)
 
 
+def check_at_least_one(options: Any, *names: str) -> None:
+    """Checks options that count something.
+
+    Raises:
+        InputError: If one of them is below 1; the message names the flag and the value.
+    """
+    for name in names:
+        if getattr(options, name) < 1:
+            raise InputError(
+                f"`--{name.replace('_', '-')}` must be at least 1. "
+                f"Received: {getattr(options, name)}"
+            )
+
+
 def run(
     program: str,
     description: str,

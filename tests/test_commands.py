@@ -249,6 +249,13 @@ def test_wrong_input_is_one_line_with_exit_code_2(work, tmp_path, capsys):
     (data / "train.jsonl").write_text((work / "train.jsonl").read_text())
     (data / "dev.jsonl").write_text('{"text": "x", "label": "stones"}')
     fails(capsys, [*finetune, "--data", str(data)], "dev.jsonl, line 1", "'stones'")
+    counts = ["--batch-size", "0", "--model", f"{work}/finetuned/model"]
+    fails(capsys, ["predict", *counts], "--batch-size", "Received: 0")
+    fails(
+        capsys,
+        ["evaluate", "--task", "classification", "--data", str(work), *counts],
+        "--batch-size",
+    )
     evaluate = ["evaluate", "--task", "sst-2", "--data", str(work)]
     fails(capsys, [*evaluate, "--model", f"{work}/finetuned/model"], "labels", "negative")
     fails(capsys, [*evaluate, "--model", f"{work}/pretrained/model"], "num_classes")

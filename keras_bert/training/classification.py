@@ -1,6 +1,7 @@
 """What fine-tuning, evaluation and prediction of classifiers share."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,17 @@ def examples_dataset(
     )
 
 
+def probabilities_function(model: BertClassifier, preprocessor: BertPreprocessor) -> Callable:
+    """Returns a graph function from texts to class probabilities, float32 `(batch, classes)`.
+
+    Tracing it takes seconds: make it once for all batches.
+    """
+    return tf.function(
+        lambda texts: tf.nn.softmax(model(preprocessor(texts), training=False)),
+        reduce_retracing=True,
+    )
+
+
 def predict_probabilities(
     model: BertClassifier,
     preprocessor: BertPreprocessor,
@@ -48,10 +60,7 @@ def predict_probabilities(
     batch_size: int,
 ) -> np.ndarray:
     """Returns class probabilities, float32 `(examples, classes)`."""
-    step = tf.function(
-        lambda texts: tf.nn.softmax(model(preprocessor(texts), training=False)),
-        reduce_retracing=True,
-    )
+    step = probabilities_function(model, preprocessor)
     dataset = tf.data.Dataset.from_tensor_slices(texts).batch(batch_size)
     return np.concatenate([step(batch).numpy() for batch in dataset])
 

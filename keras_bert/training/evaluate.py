@@ -3,6 +3,7 @@
 import json
 
 from keras_bert.atomic import write_json
+from keras_bert.command_line import check_at_least_one
 from keras_bert.errors import InputError
 from keras_bert.tasks.registry import task_named
 from keras_bert.training.classification import load_classifier, score_split
@@ -15,6 +16,7 @@ def evaluate(options: EvaluateOptions) -> dict:
     Raises:
         InputError: If the file has no labels, or data and model do not fit together.
     """
+    check_at_least_one(options, "batch_size")
     task = task_named(options.task)
     model, preprocessor = load_classifier(options.model)
     examples = task.read(options.data, options.split, labels=model.labels)

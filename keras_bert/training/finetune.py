@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from keras_bert.command_line import resolved
+from keras_bert.command_line import check_at_least_one, resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.classifier import BertClassifier
@@ -32,12 +32,7 @@ def finetune(options: FinetuneOptions) -> dict:
     Raises:
         InputError: If data, model and options do not fit together.
     """
-    for name in ("epochs", "batch_size", "log_steps"):
-        if getattr(options, name) < 1:
-            raise InputError(
-                f"`--{name.replace('_', '-')}` must be at least 1. "
-                f"Received: {getattr(options, name)}"
-            )
+    check_at_least_one(options, "epochs", "batch_size", "log_steps")
     if not 0 <= options.warmup_share <= 1:
         raise InputError(
             f"`--warmup-share` must lie between 0 and 1. Received: {options.warmup_share}"

@@ -6,8 +6,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
+import tensorflow as tf
+
+from keras_bert.command_line import check_at_least_one
 from keras_bert.errors import InputError
-from keras_bert.training.classification import load_classifier, predict_probabilities
+from keras_bert.training.classification import load_classifier, probabilities_function
 from keras_bert.training.options import PredictOptions
 
 
@@ -20,15 +23,15 @@ def predict(options: PredictOptions) -> None:
     Raises:
         InputError: If a line is not such an object, or singles and pairs are mixed.
     """
+    check_at_least_one(options, "batch_size")
     model, preprocessor = load_classifier(options.model)
+    answer_batch = probabilities_function(model, preprocessor)
     lines = read_lines(sys.stdin)
     while batch := list(itertools.islice(lines, options.batch_size)):
-        columns = [list(column) for column in zip(*batch, strict=True)]
+        # Tensors, because the function would be traced anew for every Python string.
+        columns = [tf.constant(column) for column in zip(*batch, strict=True)]
         texts = columns[0] if len(columns) == 1 else tuple(columns)
-        probabilities = predict_probabilities(
-            model, preprocessor, texts, batch_size=options.batch_size
-        )
-        for row in probabilities:
+        for row in answer_batch(texts).numpy():
             named = dict(zip(model.labels, (round(float(p), 6) for p in row), strict=True))
             answer = {"label": model.labels[row.argmax()], "probabilities": named}
             print(json.dumps(answer, ensure_ascii=False), flush=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from keras_bert.command_line import resolved
+from keras_bert.command_line import check_at_least_one, resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.pretrainer import BertPretrainer
@@ -40,7 +40,7 @@ def pretrain(options: PretrainOptions) -> dict:
     Raises:
         InputError: If data, model and vocabulary do not fit together.
     """
-    _check(options)
+    check_at_least_one(options, "steps", "batch_size", "log_steps", "validation_steps")
     run = RunDirectory(options.output, resolved(options))
     manifest = read_manifest(options.data)
     vocabulary = _vocabulary_of(options.data, manifest)
@@ -136,15 +136,6 @@ def _fit(model, options, manifest, masker, run, tokenizer) -> dict[str, float]:
         verbose=0,
     )
     return readable({name: values[-1] for name, values in history.history.items()})
-
-
-def _check(options: PretrainOptions) -> None:
-    for name in ("steps", "batch_size", "log_steps", "validation_steps"):
-        if getattr(options, name) < 1:
-            raise InputError(
-                f"`--{name.replace('_', '-')}` must be at least 1. "
-                f"Received: {getattr(options, name)}"
-            )
 
 
 def _vocabulary_of(directory: str, manifest: Manifest) -> Vocabulary:

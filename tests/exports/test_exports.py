@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from exports import saved_model
 from exports.__main__ import main
-from exports.operations import SERVED_TEXT_OPERATIONS
-from exports.verification import DESCRIPTION, PROBES
+from exports.verification import DESCRIPTION, PROBES, check_version
 from keras_bert.errors import InputError
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.text.tokenizer import BertTokenizer
@@ -73,6 +72,12 @@ def test_conformance(exported):
     check_export(exported / "out" / "1", expected)
     with pytest.raises(InputError, match="the model in memory answers otherwise"):
         check_export(exported / "out" / "1", expected[::-1])
+
+
+def test_a_path_of_this_machine_is_refused(exported):
+    # Something that does stand in every graph takes the part of the path.
+    with pytest.raises(InputError, match="holds a path of this machine: serving_default"):
+        check_version(exported / "out" / "1", hidden_paths=["serving_default"])
 
 
 def test_verify_command(exported, capsys):
@@ -172,11 +177,7 @@ def test_an_operation_that_serving_lacks_is_refused(tmp_path, capsys):
     description = tmp_path / "1" / DESCRIPTION
     description.parent.mkdir(exist_ok=True)
     description.write_text('{"signatures": {}}')
-    from exports import fresh_process
-
-    foreign = fresh_process.operations(str(tmp_path / "1"))
-    assert not set(foreign) <= SERVED_TEXT_OPERATIONS
-    assert any("RoundRobinTrim" in name for name in foreign)
+    refused(capsys, tmp_path / "1", "does not have the operation TFText>RoundRobinTrim")
 
 
 def test_model_of_another_vocabulary(exported, tmp_path, capsys):
