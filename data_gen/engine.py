@@ -21,11 +21,10 @@ from data_gen.progress import corpus_progress
 from data_gen.shards import Partition, Statistics, build_shard, partitions
 from data_gen.sources import Corpus
 from keras_bert.atomic import remove_incomplete, write_json
+from keras_bert.config import SHORTEST_SEQUENCE
 from keras_bert.errors import InputError
 from keras_bert.records import MANIFEST, Manifest, Shard, write_manifest
 from keras_bert.text.vocabulary import Vocabulary
-
-_SHORTEST = 5  # [CLS], [SEP], [SEP] and a token of each segment
 
 
 def generate(options: PretrainingDataOptions) -> Manifest:
@@ -103,7 +102,11 @@ def _clear(directory: Path) -> None:
 
 def _check(options: PretrainingDataOptions) -> None:
     rules: list[tuple[str, bool, str]] = [
-        ("sequence_length", options.sequence_length >= _SHORTEST, f"at least {_SHORTEST}"),
+        (
+            "sequence_length",
+            options.sequence_length >= SHORTEST_SEQUENCE,
+            f"at least {SHORTEST_SEQUENCE}",
+        ),
         (
             "short_sequence_probability",
             0 <= options.short_sequence_probability <= 1,

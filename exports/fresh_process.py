@@ -1,6 +1,8 @@
 """Loads a SavedModel the way others do. Run as a script, in a process of its own.
 
-    python fresh_process.py VERSION_DIRECTORY < probes.json > replies.json
+    python fresh_process.py VERSION_DIRECTORY < calls.json > replies.json
+
+`calls.json` holds the inputs for each signature, `{signature: {input: values}}`.
 
 Only TensorFlow and tensorflow-text are imported, as on a server; nothing of this project, which
 is why the script is started by its path and not as a module of its package.
@@ -33,21 +35,33 @@ def operations(directory: str) -> list[str]:
     return sorted(name for name in names if not hasattr(tf.raw_ops, name))
 
 
-def load_in_python(directory: str, probes: list[str]) -> dict:
-    """`tf.saved_model.load`, as a Python user calls it."""
+def load_in_python(directory: str, calls: dict[str, dict]) -> dict[str, dict]:
+    """`tf.saved_model.load`, as a Python user calls it: the reply of each signature."""
     loaded = tf.saved_model.load(directory)
-    reply = loaded.signatures["serving_default"](text=tf.constant(probes))
-    return _as_lists({name: tensor.numpy() for name, tensor in reply.items()})
+    replies = {}
+    for name in loaded.signatures:
+        if name not in calls:
+            sys.exit(f"there is no probe for the signature {name!r}")
+        function = loaded.signatures[name]
+        specs = function.structured_input_signature[1]
+        inputs = {key: tf.constant(calls[name][key], spec.dtype) for key, spec in specs.items()}
+        reply = function(**inputs)
+        replies[name] = _as_lists({key: tensor.numpy() for key, tensor in reply.items()})
+    return replies
 
 
-def load_in_session(directory: str, probes: list[str]) -> tuple[dict, dict]:
-    """The session loader, the way that TensorFlow Serving takes: reply and all signatures."""
+def load_in_session(directory: str, calls: dict[str, dict]) -> tuple[dict[str, dict], dict]:
+    """The session loader, the way that TensorFlow Serving takes: replies and all signatures."""
+    replies = {}
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], directory)
-        signature = graph.signature_def["serving_default"]
-        outputs = {name: info.name for name, info in signature.outputs.items()}
-        reply = session.run(outputs, {signature.inputs["text"].name: probes})
-    return _as_lists(reply), _inputs(graph)
+        inputs = _inputs(graph)
+        for name in inputs:
+            signature = graph.signature_def[name]
+            outputs = {key: info.name for key, info in signature.outputs.items()}
+            feeds = {info.name: calls[name][key] for key, info in signature.inputs.items()}
+            replies[name] = _as_lists(session.run(outputs, feeds))
+    return replies, inputs
 
 
 def _inputs(graph) -> dict:
@@ -80,12 +94,12 @@ def _as_lists(reply: dict) -> dict:
 
 def main() -> None:
     directory = sys.argv[1]
-    probes = json.load(sys.stdin)
+    calls = json.load(sys.stdin)
     answer = {"foreign_operations": operations(directory)}
     import tensorflow_text  # noqa: F401 - registers its operations
 
-    answer["python"] = load_in_python(directory, probes)
-    answer["session"], answer["signatures"] = load_in_session(directory, probes)
+    answer["python"] = load_in_python(directory, calls)
+    answer["session"], answer["signatures"] = load_in_session(directory, calls)
     answer["modules"] = sorted(set(sys.modules) & {"keras_bert", "data_gen", "exports"})
     print(json.dumps(answer))
 

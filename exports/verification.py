@@ -14,6 +14,17 @@ from keras_bert.errors import InputError
 
 DESCRIPTION = "assets.extra/signatures.json"
 PROBES = ["", "a", "Some words, and more.", "Ünïcode 你好 ß", "[MASK] [SEP]", "long " * 2000]
+# Ids of this little range every vocabulary has.
+_IDS = [[2, 1, 3], [2, 3, 0]]
+_CALLS = {
+    "serving_default": {"text": PROBES},
+    "pairs": {"text_a": PROBES, "text_b": PROBES[::-1]},
+    "serving_features": {
+        "token_ids": _IDS,
+        "segment_ids": [[0, 0, 1], [0, 0, 0]],
+        "padding_mask": [[True, True, True], [True, True, False]],
+    },
+}
 _TOLERANCE = 1e-5
 
 
@@ -60,18 +71,19 @@ def check_version(
             f"{directory}: the signatures differ from {DESCRIPTION}. "
             f"Received: {answer['signatures']}"
         )
-    python, session = answer["python"], answer["session"]
-    _check_probabilities(directory, python["probabilities"])
-    _compare(directory, "the session loader", python, session)
+    for name, reply in answer["python"].items():
+        _check_probabilities(f"{directory}: {name}", reply["probabilities"])
+        _compare(f"{directory}: {name}", "the session loader", reply, answer["session"][name])
     if expected is not None:
-        in_memory = {**python, "probabilities": expected}
-        _compare(directory, "the model in memory", python, in_memory)
+        reply = answer["python"]["serving_default"]
+        in_memory = {**reply, "probabilities": expected}
+        _compare(str(directory), "the model in memory", reply, in_memory)
     _check_paths(directory, hidden_paths)
     operations = ", ".join(answer["foreign_operations"])
     return [
         f"{directory}: signatures {', '.join(declared)}",
         f"loads in Python and in a session, in a process with nothing but TensorFlow and "
-        f"tensorflow-text; {len(PROBES)} probes answered alike",
+        f"tensorflow-text; every signature answers probes alike, {len(PROBES)} texts among them",
         f"text operations, all of which TensorFlow Serving has: {operations}",
     ]
 
@@ -91,7 +103,7 @@ def _load_in_fresh_process(directory: Path) -> dict[str, Any]:
     # Isolated: neither the current directory nor PYTHONPATH lends the process our modules.
     result = subprocess.run(
         [sys.executable, "-I", str(script), str(directory.resolve())],
-        input=json.dumps(PROBES),
+        input=json.dumps(_CALLS),
         capture_output=True,
         text=True,
         check=False,
@@ -106,19 +118,19 @@ def _load_in_fresh_process(directory: Path) -> dict[str, Any]:
     return answer
 
 
-def _check_probabilities(directory: Path, rows: Sequence[Sequence[float]]) -> None:
-    for probe, row in zip(PROBES, rows, strict=True):
+def _check_probabilities(place: str, rows: Sequence[Sequence[float]]) -> None:
+    for index, row in enumerate(rows):
         if not all(map(math.isfinite, row)) or abs(sum(row) - 1) > _TOLERANCE:
-            raise InputError(f"{directory}: {probe[:20]!r} is answered by probabilities {row}")
+            raise InputError(f"{place}: probe {index} is answered by probabilities {row}")
 
 
-def _compare(directory: Path, whose: str, reply: dict[str, Any], other: dict[str, Any]) -> None:
+def _compare(place: str, whose: str, reply: dict[str, Any], other: dict[str, Any]) -> None:
     same_text = all(reply[name] == other[name] for name in ("label", "labels"))
     pairs = zip(reply["probabilities"], other["probabilities"], strict=True)
     difference = max(abs(a - b) for row, twin in pairs for a, b in zip(row, twin, strict=True))
     if not same_text or difference > _TOLERANCE:
         raise InputError(
-            f"{directory}: {whose} answers otherwise: probabilities differ by {difference:.1e}"
+            f"{place}: {whose} answers otherwise: probabilities differ by {difference:.1e}"
         )
 
 

@@ -10,6 +10,9 @@ from keras_bert.errors import InputError
 
 ACTIVATIONS = ("gelu_tanh", "gelu", "relu")
 
+# Tokens that a pair takes at least: [CLS], two [SEP] and a token of each segment.
+SHORTEST_SEQUENCE = 5
+
 # Hidden sizes of the 24 published miniatures (Turc et al. 2019, arXiv:1908.08962), which come in
 # 2, 4, 6, 8, 10 and 12 layers. Heads are hidden / 64, the intermediate size is 4 times hidden.
 _MINIATURE_LAYERS = (2, 4, 6, 8, 10, 12)

@@ -92,7 +92,8 @@ class SelfAttention(keras.layers.Layer):
         )
         # (batch, length, 3, heads, head) -> (3, batch, heads, length, head)
         projected = ops.transpose(projected, (2, 0, 3, 1, 4))
-        query, key, value = projected[0], projected[1], projected[2]
+        # Not by indices: a slice's gradient is a padded array of zeros for each of the three.
+        query, key, value = ops.unstack(projected, 3, axis=0)
         query = query * (1 / math.sqrt(self.head_dim))
         # (batch, heads, query, head) x (batch, heads, head, key) -> (batch, heads, query, key)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))

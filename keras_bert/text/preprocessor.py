@@ -5,13 +5,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_bert.config import SHORTEST_SEQUENCE
 from keras_bert.errors import InputError
 from keras_bert.text.layer import TextLayer
 from keras_bert.text.packing import keep_first, pack, truncate_pair
 from keras_bert.text.tokenizer import BertTokenizer
-
-# [CLS] and two [SEP], and at least one token of each segment.
-_SHORTEST = 5
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -58,9 +56,9 @@ class BertPreprocessor(TextLayer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if type(sequence_length) is not int or sequence_length < _SHORTEST:
+        if type(sequence_length) is not int or sequence_length < SHORTEST_SEQUENCE:
             raise InputError(
-                f"`sequence_length` must be an integer of at least {_SHORTEST}. "
+                f"`sequence_length` must be an integer of at least {SHORTEST_SEQUENCE}. "
                 f"Received: sequence_length={sequence_length!r}"
             )
         if padding not in ("sequence_length", "longest"):

@@ -4,6 +4,7 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from exports import saved_model
 from exports.__main__ import main
@@ -178,6 +179,16 @@ def test_an_operation_that_serving_lacks_is_refused(tmp_path, capsys):
     description.parent.mkdir(exist_ok=True)
     description.write_text('{"signatures": {}}')
     refused(capsys, tmp_path / "1", "does not have the operation TFText>RoundRobinTrim")
+
+
+def test_every_signature_is_probed(exported, tmp_path, capsys):
+    version = copy(exported / "out" / "1", tmp_path / "1")
+    proto = saved_model_pb2.SavedModel()
+    proto.ParseFromString((version / "saved_model.pb").read_bytes())
+    inputs = proto.meta_graphs[0].signature_def["pairs"].inputs
+    inputs["text_a"].name, inputs["text_b"].name = inputs["text_b"].name, inputs["text_a"].name
+    (version / "saved_model.pb").write_bytes(proto.SerializeToString())
+    refused(capsys, version, "pairs: the session loader answers otherwise")
 
 
 def test_model_of_another_vocabulary(exported, tmp_path, capsys):
