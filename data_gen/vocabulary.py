@@ -20,6 +20,7 @@ from keras_bert.text.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
 
 _PARAGRAPHS_AT_A_TIME = 4096
 _WORDS_TO_A_STRING = 4096
+_SPACED_TEXTS = 500_000
 
 
 def learn(options: VocabularyOptions) -> Vocabulary:
@@ -97,12 +98,10 @@ def learn_vocabulary(
         clean_text=False, handle_chinese_chars=True, strip_accents=False, lowercase=False
     )
     learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    counter: Counter[str] = Counter()
-    for text in _normalized(paragraphs, lowercase):
-        for word, _ in learner.pre_tokenizer.pre_tokenize_str(
-            learner.normalizer.normalize_str(text)
-        ):
-            counter[word] += 1
+    counter = _count_words(
+        _normalized(paragraphs, lowercase),
+        lambda text: learner.pre_tokenizer.pre_tokenize_str(learner.normalizer.normalize_str(text)),
+    )
     words = sorted(counter)
     alphabet = Counter()
     for word in words:
@@ -129,6 +128,26 @@ def learn_vocabulary(
     learner.train_from_iterator(_repeated(words, counter), trainer)
     ids = learner.get_vocab()
     return Vocabulary(tuple(sorted(ids, key=ids.get)))
+
+
+def _count_words(texts: Iterable[str], split: Callable[[str], list]) -> Counter[str]:
+    """Counts words. What stands between spaces is split once for all its occurrences."""
+    counter: Counter[str] = Counter()
+    spaced: Counter[str] = Counter()
+
+    def flush():
+        for text, count in spaced.items():
+            for word, _ in split(text):
+                counter[word] += count
+        spaced.clear()
+
+    for text in texts:
+        spaced.update(text.split())
+        # Chinese has no spaces: every sentence would stay in memory.
+        if len(spaced) > _SPACED_TEXTS:
+            flush()
+    flush()
+    return counter
 
 
 def _normalized(paragraphs: Iterable[str], lowercase: bool) -> Iterator[str]:

@@ -11,7 +11,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "BertConfig": "keras_bert.config",
     "BertTokenizer": "keras_bert.text.tokenizer",
+    "BytePairTokenizer": "keras_bert.text.byte_pair",
+    "SentencePieceTokenizer": "keras_bert.text.sentence_piece",
     "BertPreprocessor": "keras_bert.text.preprocessor",
+    "SlidingWindows": "keras_bert.text.windows",
+    "pack_examples": "keras_bert.text.example_packing",
     "MaskedLMMasker": "keras_bert.text.masking",
     "BertEncoder": "keras_bert.models.encoder",
     "BertPretrainer": "keras_bert.models.pretrainer",

@@ -64,8 +64,6 @@ class MaskedLMMasker(TextLayer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if not isinstance(vocabulary, Vocabulary):
-            vocabulary = Vocabulary(tuple(vocabulary))
         if type(max_predictions) is not int or max_predictions < 1:
             raise InputError(
                 "`max_predictions` must be a positive integer. "
@@ -84,7 +82,7 @@ class MaskedLMMasker(TextLayer):
                 f"together. Received: mask_token_rate={mask_token_rate}, "
                 f"random_token_rate={random_token_rate}"
             )
-        self._vocabulary = vocabulary
+        self._vocabulary = Vocabulary.of(vocabulary)
         self.max_predictions = max_predictions
         self.mask_rate = mask_rate
         self.mask_token_rate = mask_token_rate
@@ -150,7 +148,7 @@ class MaskedLMMasker(TextLayer):
     def get_config(self):
         return {
             **super().get_config(),
-            "vocabulary": list(self._vocabulary.tokens),
+            "vocabulary": self._vocabulary.get_config(),
             "max_predictions": self.max_predictions,
             "mask_rate": self.mask_rate,
             "mask_token_rate": self.mask_token_rate,

@@ -2,15 +2,19 @@
 
 import tensorflow as tf
 
+TRUNCATIONS = ("longest_first", "only_first", "only_second")
 # Kernels are compiled for every new shape (oneDNN's cache holds a thousand, a model has some
 # hundred for each length), so that lengths of every size would cost more than their padding.
 LENGTH_STEP = 16
 
 
 def truncate_pair(
-    first: tf.RaggedTensor, second: tf.RaggedTensor, budget: int
+    first: tf.RaggedTensor,
+    second: tf.RaggedTensor,
+    budget: int,
+    truncation: str = "longest_first",
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-    """Cuts pairs to `budget` tokens in all, always from the end of the longer one.
+    """Cuts pairs to `budget` tokens in all, from the end.
 
     Taking one token at a time from the longer sequence, and from the second where both are equal
     (`_truncate_seq_pair` of google-research/bert), leaves the lengths computed here at once.
@@ -19,10 +23,15 @@ def truncate_pair(
         first: `tf.RaggedTensor` of shape `(batch, tokens)`.
         second: `tf.RaggedTensor` of shape `(batch, tokens)`.
         budget: int. Tokens allowed in both together.
+        truncation: str. `"longest_first"` always cuts the longer one, `"only_first"` and
+            `"only_second"` the named one; the other one is cut only if it alone exceeds the
+            budget.
     """
     first_length, second_length = first.row_lengths(), second.row_lengths()
-    first_kept = tf.maximum(budget - second_length, (budget + 1) // 2)
-    second_kept = tf.maximum(budget - first_length, budget // 2)
+    first_least = {"longest_first": (budget + 1) // 2, "only_first": 0, "only_second": budget}
+    second_least = {"longest_first": budget // 2, "only_first": budget, "only_second": 0}
+    first_kept = tf.maximum(budget - second_length, first_least[truncation])
+    second_kept = tf.maximum(budget - first_length, second_least[truncation])
     return keep_first(first, first_kept), keep_first(second, second_kept)
 
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 from keras_bert.config import SHORTEST_SEQUENCE
 from keras_bert.errors import InputError
 from keras_bert.text.layer import TextLayer
-from keras_bert.text.packing import keep_first, pack, truncate_pair
-from keras_bert.text.tokenizer import BertTokenizer
+from keras_bert.text.packing import TRUNCATIONS, pack, truncate_pair
+from keras_bert.text.tokenization import Tokenizer
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -17,23 +17,28 @@ class BertPreprocessor(TextLayer):
     """Turns single texts or pairs into the tensors that every model takes.
 
     Args:
-        tokenizer: `BertTokenizer`.
-        sequence_length: int, at least 5. Longer inputs are cut: single texts at the end, pairs
-            from the end of the longer one.
+        tokenizer: `Tokenizer`, such as `BertTokenizer`.
+        sequence_length: int, at least 5. Longer inputs are cut at the end.
         padding: str. `"sequence_length"` pads every row to `sequence_length`; `"longest"` pads to
             the longest row of the batch, rounded up to a multiple of 16, which is faster wherever
             shapes may vary.
+        truncation: str. What is cut of a pair that is too long: `"longest_first"` cuts whichever
+            is longer, `"only_first"` the first text, `"only_second"` the second; the other one is
+            cut only if it alone exceeds the room there is.
 
     Call arguments:
-        text: strings of shape `(batch,)`, or a pair `(a, b)` of them. A single string, or a pair
-            of single strings, makes a batch of one.
+        text: strings of shape `(batch,)`, or a tuple `(a, b)` of them. A single string, or a pair
+            of single strings, makes a batch of one. For multiple choice, strings of shape
+            `(batch, choices)`; in a pair, one side may be `(batch,)` and stands beside every
+            choice.
 
     Returns:
         A dictionary of `token_ids` and `segment_ids`, int32, and `padding_mask`, bool, each of
-        shape `(batch, sequence_length)`.
+        shape `(batch, sequence_length)`, or `(batch, choices, sequence_length)`.
 
     Raises:
-        InputError: If `sequence_length` leaves no room for a pair.
+        InputError: If `sequence_length` leaves no room for a pair, another argument is not among
+            its values, or a call brings more than two texts or strings of more than two axes.
 
     Example:
 
@@ -41,6 +46,7 @@ class BertPreprocessor(TextLayer):
     preprocessor = BertPreprocessor(tokenizer, sequence_length=128)
     preprocessor(["one text", "another"])
     preprocessor((["a question"], ["its context"]))
+    preprocessor((["a beginning"], [["an ending", "another"]]))     # (1, 2, 128)
     ```
 
     References:
@@ -49,10 +55,11 @@ class BertPreprocessor(TextLayer):
 
     def __init__(
         self,
-        tokenizer: BertTokenizer,
+        tokenizer: Tokenizer,
         sequence_length: int = 128,
         *,
         padding: str = "sequence_length",
+        truncation: str = "longest_first",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -65,17 +72,43 @@ class BertPreprocessor(TextLayer):
             raise InputError(
                 f'`padding` must be "sequence_length" or "longest". Received: padding={padding!r}'
             )
+        if truncation not in TRUNCATIONS:
+            raise InputError(
+                f"`truncation` must be one of {', '.join(TRUNCATIONS)}. "
+                f"Received: truncation={truncation!r}"
+            )
         self.tokenizer = tokenizer
         self.sequence_length = sequence_length
         self.padding = padding
+        self.truncation = truncation
 
     def call(self, text):
-        texts = text if isinstance(text, tuple) else (text,)
-        segments = [self.tokenizer(self._as_batch(part)) for part in texts]
-        if len(segments) == 1:
-            segments = [keep_first(segments[0], segments[0].row_lengths() * 0 + self._budget(1))]
-        else:
-            segments = truncate_pair(*segments, budget=self._budget(2))
+        texts = [self.to_strings(part) for part in self._texts(text)]
+        ranks = [part.shape.rank for part in texts]
+        if max(ranks) > 2:
+            raise InputError(f"`text` must have at most two axes. Received: {max(ranks)} axes")
+        if max(ranks) == 2:
+            choices = tf.shape(texts[ranks.index(2)])
+            # (batch,) -> (batch, choices)
+            texts = [
+                part if rank == 2 else tf.broadcast_to(part[..., tf.newaxis], choices)
+                for part, rank in zip(texts, ranks, strict=True)
+            ]
+        features = self._features([tf.reshape(part, [-1]) for part in texts])
+        if max(ranks) < 2:
+            return features
+        # (batch * choices, length) -> (batch, choices, length)
+        return {
+            name: tf.reshape(tensor, tf.concat([choices, tf.shape(tensor)[1:]], 0))
+            for name, tensor in features.items()
+        }
+
+    def _features(self, texts: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+        # Tokens of text that fit beside `[CLS]` and a `[SEP]` after each segment.
+        budget = self.sequence_length - 1 - len(texts)
+        segments = [self.tokenizer.first_tokens(part, budget) for part in texts]
+        if len(segments) == 2:
+            segments = truncate_pair(*segments, budget, self.truncation)
         vocabulary = self.tokenizer.vocabulary
         return pack(
             list(segments),
@@ -86,21 +119,19 @@ class BertPreprocessor(TextLayer):
             to_longest=self.padding == "longest",
         )
 
-    def _budget(self, segments: int) -> int:
-        """Tokens of text that fit beside `[CLS]` and a `[SEP]` after each segment."""
-        return self.sequence_length - 1 - segments
-
-    def _as_batch(self, text) -> tf.Tensor:
-        text = self.to_strings(text)
-        return text[tf.newaxis] if text.shape.rank == 0 else text
+    @staticmethod
+    def _texts(text) -> tuple:
+        texts = text if isinstance(text, tuple) else (text,)
+        if not 1 <= len(texts) <= 2:
+            raise InputError(f"`text` must be one text or a pair. Received: {len(texts)} texts")
+        return texts
 
     def compute_output_spec(self, text):
-        first = text[0] if isinstance(text, tuple) else text
-        batch = first.shape[0] if first.shape else 1
+        shape = max((part.shape for part in self._texts(text)), key=len) or (1,)
         length = self.sequence_length if self.padding == "sequence_length" else None
         dtypes = {"token_ids": "int32", "segment_ids": "int32", "padding_mask": "bool"}
         return {
-            name: keras.KerasTensor((batch, length), dtype=dtype) for name, dtype in dtypes.items()
+            name: keras.KerasTensor((*shape, length), dtype=dtype) for name, dtype in dtypes.items()
         }
 
     def get_config(self):
@@ -109,6 +140,7 @@ class BertPreprocessor(TextLayer):
             "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
             "sequence_length": self.sequence_length,
             "padding": self.padding,
+            "truncation": self.truncation,
         }
 
     @classmethod

@@ -1,11 +1,12 @@
-"""WordPiece vocabularies: one token per line, the line number is the id."""
+"""Vocabularies: one token per line, the line number is the id."""
 
 import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from keras_bert.atomic import new_file
 from keras_bert.errors import InputError
@@ -16,11 +17,13 @@ SPECIAL_TOKENS = (PAD, UNKNOWN, START, END, MASK)
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-    """An immutable WordPiece vocabulary.
+    """An immutable vocabulary.
 
     Args:
-        tokens: Iterable of str. Token of each id; pieces inside a word start with `##`. The five
-            special tokens `[PAD] [UNK] [CLS] [SEP] [MASK]` must be among them.
+        tokens: Iterable of str. Token of each id; WordPieces inside a word start with `##`. The
+            special tokens must be among them.
+        special_tokens: Sequence of five str: for padding, the unknown, the start, the end of a
+            segment and the mask.
         source: str. Where the tokens come from, for error messages.
 
     Raises:
@@ -36,10 +39,17 @@ class Vocabulary:
     """
 
     tokens: tuple[str, ...]
+    special_tokens: tuple[str, ...] = SPECIAL_TOKENS
     source: str = dataclasses.field(default="vocabulary", compare=False)
 
     def __post_init__(self):
         object.__setattr__(self, "tokens", tuple(self.tokens))
+        object.__setattr__(self, "special_tokens", tuple(self.special_tokens))
+        if len(self.special_tokens) != len(SPECIAL_TOKENS):
+            raise InputError(
+                "`special_tokens` must name five tokens: padding, unknown, start, end, mask. "
+                f"Received: special_tokens={self.special_tokens}"
+            )
         if not self.tokens:
             raise InputError(f"{self.source}: the vocabulary is empty")
         seen: dict[str, int] = {}
@@ -51,7 +61,7 @@ class Vocabulary:
                     f"{self.source}, line {line}: token {token!r} stands on line {seen[token]} too"
                 )
             seen[token] = line
-        for token in SPECIAL_TOKENS:
+        for token in self.special_tokens:
             if token not in seen:
                 raise InputError(f"{self.source}: the vocabulary lacks the special token {token}")
 
@@ -76,6 +86,13 @@ class Vocabulary:
                 )
         return cls(tuple(lines), source=str(path))
 
+    @classmethod
+    def of(cls, value: "Vocabulary | Mapping[str, Any] | Iterable[str]") -> "Vocabulary":
+        """Returns the vocabulary that `value` is, describes (`get_config`) or lists."""
+        if isinstance(value, Vocabulary):
+            return value
+        return cls(**value) if isinstance(value, Mapping) else cls(tuple(value))
+
     def save(self, path: str | os.PathLike) -> None:
         """Writes one token per line."""
         with new_file(path) as temporary:
@@ -94,37 +111,41 @@ class Vocabulary:
         """Fingerprint of the tokens in order, stored beside everything made from them."""
         return hashlib.sha256("\n".join(self.tokens).encode()).hexdigest()
 
+    @functools.cached_property
+    def special_ids(self) -> tuple[int, ...]:
+        """Ids of the special tokens: padding, unknown, start, end, mask."""
+        return tuple(self.ids[token] for token in self.special_tokens)
+
     @property
     def pad_id(self) -> int:
-        return self.ids[PAD]
+        return self.special_ids[0]
 
     @property
     def unknown_id(self) -> int:
-        return self.ids[UNKNOWN]
+        return self.special_ids[1]
 
     @property
     def start_id(self) -> int:
-        return self.ids[START]
+        return self.special_ids[2]
 
     @property
     def end_id(self) -> int:
-        return self.ids[END]
+        return self.special_ids[3]
 
     @property
     def mask_id(self) -> int:
-        return self.ids[MASK]
+        return self.special_ids[4]
 
-    @property
-    def special_ids(self) -> tuple[int, ...]:
-        """Ids of `[PAD] [UNK] [CLS] [SEP] [MASK]`."""
-        return tuple(self.ids[token] for token in SPECIAL_TOKENS)
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments as JSON has them; `of` makes the vocabulary from them."""
+        return {"tokens": list(self.tokens), "special_tokens": list(self.special_tokens)}
 
     def to_text(self, token_ids: Iterable[int]) -> str:
         """Returns a readable rendering: pieces joined to words, padding left out."""
         words: list[str] = []
         for token_id in token_ids:
             token = self.tokens[int(token_id)]
-            if token == PAD:
+            if token == self.special_tokens[0]:
                 continue
             if token.startswith("##") and words:
                 words[-1] += token[2:]

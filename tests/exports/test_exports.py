@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import threading
 
@@ -21,7 +22,9 @@ TEXTS = ["the dog ran away", "", "a", "Café!", "[MASK] [SEP]", "x" * 300]
 @pytest.fixture(scope="module")
 def exported(tiny_config, vocabulary, tmp_path_factory):
     directory = tmp_path_factory.mktemp("export")
-    model = BertClassifier(tiny_config, labels=["no", "yes", "perhaps"])
+    # Weights large enough for different texts to have clearly different answers.
+    config = dataclasses.replace(tiny_config, initializer_range=0.3)
+    model = BertClassifier(config, labels=["no", "yes", "perhaps"])
     tokenizer = BertTokenizer(vocabulary, sequence_length=32)
     model.save_checkpoint(directory / "model", tokenizer=tokenizer)
     arguments = ["savedmodel", "--model", str(directory / "model")]

@@ -17,14 +17,18 @@ CJK_BLOCKS = (
 )
 
 
-def clean(text: str) -> str:
+# A character of the text in work, with the place in the user's string that it comes from.
+Placed = tuple[str, int]
+
+
+def clean(text: str) -> list[Placed]:
     kept = []
-    for character in text:
+    for place, character in enumerate(text):
         if character in "\t\n\r" or unicodedata.category(character) == "Zs":
-            kept.append(" ")
+            kept.append((" ", place))
         elif character not in "\x00\ufffd" and unicodedata.category(character) not in ("Cc", "Cf"):
-            kept.append(character)
-    return "".join(kept)
+            kept.append((character, place))
+    return kept
 
 
 def is_cjk(character: str) -> bool:
@@ -37,15 +41,36 @@ def is_punctuation(character: str) -> bool:
     return (ascii_symbol and character != " ") or unicodedata.category(character).startswith("P")
 
 
-def words(text: str, lowercase: bool) -> list[str]:
-    spaced = "".join(f" {c} " if is_cjk(c) else c for c in clean(text))
+def split(text: list[Placed], is_alone) -> list[list[Placed]]:
+    """Splits at whitespace and makes a word of each character that stands alone."""
+    result, word = [], []
+    for character, place in text:
+        if character.isspace() or is_alone(character):
+            result.append(word)
+            word = []
+        if is_alone(character):
+            result.append([(character, place)])
+        elif not character.isspace():
+            word.append((character, place))
+    return [word for word in [*result, word] if word]
+
+
+def strip_accents(text: str) -> str:
+    decomposed = unicodedata.normalize("NFD", text)
+    return "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
+
+
+def fold(word: list[Placed]) -> list[Placed]:
+    """Lower case without accents. The whole word counts, because of the Greek final sigma."""
+    folded = strip_accents("".join(character for character, _ in word).lower())
+    places = [place for character, place in word for _ in strip_accents(character.lower())]
+    return list(zip(folded, places, strict=True))
+
+
+def words(text: str, lowercase: bool) -> list[list[Placed]]:
     result = []
-    for word in spaced.split():
-        if lowercase:
-            decomposed = unicodedata.normalize("NFD", word.lower())
-            word = "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
-        split = "".join(f" {c} " if is_punctuation(c) else c for c in word)
-        result += split.split()
+    for word in split(clean(text), is_cjk):
+        result += split(fold(word) if lowercase else word, is_punctuation)
     return result
 
 
@@ -68,4 +93,29 @@ def pieces(word: str, vocabulary: set[str]) -> list[str]:
 def tokenize(text: str | bytes, vocabulary: set[str], lowercase: bool = True) -> list[str]:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "ignore")
-    return [piece for word in words(text, lowercase) for piece in pieces(word, vocabulary)]
+    return [token for token, _, _ in tokenize_with_offsets(text, vocabulary, lowercase)]
+
+
+def tokenize_with_offsets(
+    text: str, vocabulary: set[str], lowercase: bool = True
+) -> list[tuple[str, int, int]]:
+    """Tokens with their first byte in `text` and the one after their last."""
+
+    def is_stripped(place: int) -> bool:
+        return bool(clean(text[place])) and strip_accents(text[place].lower()) == ""
+
+    bytes_before = [0]
+    for character in text:
+        bytes_before.append(bytes_before[-1] + len(character.encode()))
+    result = []
+    for word in words(text, lowercase):
+        places = [place for _, place in word]
+        start = 0
+        for piece in pieces("".join(character for character, _ in word), vocabulary):
+            size = len(word) if piece == "[UNK]" else len(piece) - 2 * (start > 0)
+            end = places[start + size - 1] + 1
+            while lowercase and end < len(text) and is_stripped(end):
+                end += 1
+            result.append((piece, bytes_before[places[start]], bytes_before[end]))
+            start += size
+    return result

@@ -1,3 +1,7 @@
+import json
+import subprocess
+import sys
+
 import pytest
 import tensorflow as tf
 from hypothesis import given
@@ -53,6 +57,62 @@ def popped(first, second, budget):
     return first, second
 
 
+@pytest.mark.parametrize(
+    ("truncation", "expected"),
+    [
+        ("only_first", "[CLS] the [SEP] ran away and [SEP]"),
+        ("only_second", "[CLS] the dog my [SEP] ran [SEP]"),
+    ],
+)
+def test_truncation_of_one_side(tokenizer, truncation, expected):
+    preprocessor = BertPreprocessor(tokenizer, 7, truncation=truncation)
+    features = preprocessor((["the dog my"], ["ran away and"]))
+    assert rendered(preprocessor, features) == [expected]
+    # A side that is not to be cut, but fills the row alone, leaves nothing of the other one.
+    long = "the dog ran away and " * 3
+    features = preprocessor(([long], [long]))
+    assert features["padding_mask"].numpy().all()
+    assert features["segment_ids"].numpy().sum() == {"only_first": 5, "only_second": 1}[truncation]
+
+
+def test_choices(tokenizer):
+    preprocessor = BertPreprocessor(tokenizer, 8)
+    endings = [["ran", "ran away", ""], ["the", "my my", "and"]]
+    features = preprocessor((["the dog", "my"], endings))
+    assert features["token_ids"].shape == (2, 3, 8)
+    assert rendered(preprocessor, {"token_ids": features["token_ids"][1]}) == [
+        "[CLS] my [SEP] the [SEP]",
+        "[CLS] my [SEP] my my [SEP]",
+        "[CLS] my [SEP] and [SEP]",
+    ]
+    alone = preprocessor(([["the dog"] * 3, ["my"] * 3], endings))
+    for name, tensor in features.items():
+        assert (tensor.numpy() == alone[name].numpy()).all()
+    single = preprocessor(endings)
+    assert (
+        rendered(preprocessor, {"token_ids": single["token_ids"][0]})[1] == "[CLS] ran away [SEP]"
+    )
+    longest = BertPreprocessor(tokenizer, 40, padding="longest")
+    check_preprocessing(longest, (tf.constant(["the dog", "my"]), tf.constant(endings)))
+    none = (tf.constant([], tf.string), tf.zeros([0, 4], tf.string))
+    assert preprocessor(none)["token_ids"].shape == (0, 4, 8)
+
+
+def test_texts_of_wrong_shape(tokenizer):
+    preprocessor = BertPreprocessor(tokenizer, 8)
+    with pytest.raises(InputError, match="3 texts"):
+        preprocessor((["a"], ["b"], ["c"]))
+    with pytest.raises(InputError, match="two axes"):
+        preprocessor([[["a"]]])
+
+
+def test_one_giant_among_many_is_cut_before_it_is_tokenized(tokenizer):
+    texts = tf.constant(["the dog"] * 999 + ["the dog ran " * 2_000_000])
+    features = BertPreprocessor(tokenizer, 16, padding="longest")(texts)
+    assert features["token_ids"].shape == (1000, 16)
+    assert features["padding_mask"].numpy()[-1].all()
+
+
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(2, 14))
 def test_truncation_equals_the_reference(first, second, budget):
     rows = tf.ragged.constant([list(range(first))]), tf.ragged.constant([list(range(second))])
@@ -92,11 +152,40 @@ def test_works_as_the_first_layer_of_a_functional_model(tokenizer):
     text = keras.Input((), dtype="string")
     model = keras.Model(text, BertPreprocessor(tokenizer, 8)(text))
     assert model(tf.constant(["the dog"]))["token_ids"].shape == (1, 8)
+    pair = (keras.Input((), dtype="string"), keras.Input((3,), dtype="string"))
+    assert BertPreprocessor(tokenizer, 8)(pair)["token_ids"].shape == (None, 3, 8)
+
+
+def test_a_saved_model_of_the_preprocessor_answers_in_a_fresh_process(tokenizer, tmp_path):
+    preprocessor = BertPreprocessor(tokenizer, 8)
+    texts = ["The dog ran", "", "é" * 300, "a\x00b 你好 [MASK]"]
+    module = tf.Module()
+    module.answer = tf.function(
+        lambda text: preprocessor(text), input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    tf.saved_model.save(module, tmp_path / "exported")
+    assert not list((tmp_path / "exported" / "assets").iterdir())
+    assert str(tmp_path).encode() not in (tmp_path / "exported" / "saved_model.pb").read_bytes()
+    code = f"""
+import json, tensorflow as tf, tensorflow_text
+loaded = tf.saved_model.load({str(tmp_path / "exported")!r})
+answer = loaded.answer(tf.constant({texts!r}))
+print(json.dumps({{name: tensor.numpy().tolist() for name, tensor in answer.items()}}))
+"""
+    result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    expected = {name: tensor.numpy().tolist() for name, tensor in preprocessor(texts).items()}
+    assert json.loads(result.stdout) == expected
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"sequence_length": 0}, {"sequence_length": 4}, {"sequence_length": -1}, {"padding": "left"}],
+    [
+        {"sequence_length": 0},
+        {"sequence_length": 4},
+        {"sequence_length": -1},
+        {"padding": "left"},
+        {"truncation": "none"},
+    ],
 )
 def test_wrong_arguments(tokenizer, arguments):
     with pytest.raises(InputError, match=next(iter(arguments))):

@@ -41,3 +41,14 @@ def test_round_trip(tmp_path):
 def test_to_text(vocabulary):
     ids = [vocabulary.ids[token] for token in ("[CLS]", "dog", "##s", "ran", "[SEP]", "[PAD]")]
     assert vocabulary.to_text(ids) == "[CLS] dogs ran [SEP]"
+
+
+def test_other_special_tokens():
+    special = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
+    vocabulary = Vocabulary(("<s>", "<pad>", "</s>", "<unk>", "<mask>", "a"), special)
+    assert vocabulary.special_ids == (1, 3, 0, 2, 4)
+    assert Vocabulary.of(vocabulary.get_config()) == vocabulary
+    with pytest.raises(InputError, match="<mask>"):
+        Vocabulary(("<s>", "<pad>", "</s>", "<unk>"), special)
+    with pytest.raises(InputError, match="five"):
+        Vocabulary(("a",), ("a",))

@@ -1,0 +1,62 @@
+"""From places in normalised strings back to the bytes that the user gave."""
+
+import tensorflow as tf
+
+from keras_bert.text.normalization import normalize
+
+
+def source_spans(
+    text: tf.Tensor, starts: tf.RaggedTensor, ends: tf.RaggedTensor, *, lowercase: bool
+) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """Maps byte spans of `normalize(text)` to byte spans of `text`.
+
+    Normalisation works character by character (only the final sigma looks at its neighbours, and
+    it is as long as the other one), so that the lengths of the normalised characters, added up,
+    align the two strings. A span takes in the accents that follow its last character and were
+    stripped; where one character became several, as a Hangul syllable does, each of them has the
+    span of the whole character.
+
+    Args:
+        text: string tensor of shape `(rows,)`, before normalisation.
+        starts: int64 `tf.RaggedTensor` of shape `(rows, tokens)`, in bytes of the normalised text.
+        ends: int64 `tf.RaggedTensor` of shape `(rows, tokens)`, exclusive.
+        lowercase: bool. How `text` was normalised.
+
+    Returns:
+        Starts and exclusive ends in bytes of `text`, of the same shapes.
+    """
+    characters, places = tf.strings.unicode_decode_with_offsets(text, "UTF-8", errors="ignore")
+    distinct, index = tf.unique(characters.flat_values, out_idx=tf.int64)
+    # (distinct,) -> (distinct, 1): one string for each character.
+    encoded = tf.strings.unicode_encode(distinct[:, tf.newaxis], "UTF-8")
+    size = _byte_length(encoded)
+    size_cased = _byte_length(normalize(encoded, lowercase=False))
+    size_normal = _byte_length(normalize(encoded, lowercase=lowercase))
+    stripped = tf.logical_and(size_normal == 0, size_cased > 0)
+
+    # One coordinate for all rows: the place in the concatenation of their normalised texts.
+    sizes_normal = tf.gather(size_normal, index)
+    position = tf.cumsum(sizes_normal, exclusive=True)
+    total = tf.reduce_sum(sizes_normal)[tf.newaxis]
+    row_position = tf.gather(tf.concat([position, total], 0), characters.row_starts())
+    shift = tf.gather(row_position, starts.value_rowids())
+
+    first = tf.searchsorted(position, starts.flat_values + shift, side="right") - 1
+    last = tf.searchsorted(position, ends.flat_values + shift - 1, side="right") - 1
+    rows = characters.value_rowids()
+    continues_row = tf.concat([rows[:1] < 0, rows[1:] == rows[:-1]], 0)
+    accent = tf.logical_and(tf.gather(stripped, index), continues_row)
+    others = tf.where(tf.logical_not(accent))[:, 0]
+    following = tf.concat([others, tf.size(index, tf.int64)[tf.newaxis]], 0)
+    last = tf.gather(following, tf.searchsorted(others, tf.cast(last, tf.int64), side="right")) - 1
+
+    places = places.flat_values
+    source_ends = places + tf.gather(size, index)
+    return (
+        starts.with_flat_values(tf.gather(places, first)),
+        ends.with_flat_values(tf.gather(source_ends, last)),
+    )
+
+
+def _byte_length(text: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.strings.length(text), tf.int64)
