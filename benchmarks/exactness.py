@@ -28,7 +28,7 @@ def compare_with_oracle(vocabulary: str, lowercase: bool):
 
     tokenizer = BertTokenizer.from_vocabulary(vocabulary, lowercase=lowercase)
     tokens = tokenizer.vocabulary.tokens
-    known = set(tokens)
+    known = frozenset(tokens)
 
     def compare(lines: list[str]) -> list[str]:
         ids, starts, ends = (part.to_list() for part in tokenizer.tokenize_with_offsets(lines))
@@ -50,7 +50,7 @@ def compare_with_model_garden(vocabulary: str, lowercase: bool):
     from official.nlp.tools.tokenization import FullTokenizer
 
     tokenizer = FullTokenizer(vocab_file=vocabulary, do_lower_case=lowercase)
-    known = set(tokenizer.vocab)
+    known = frozenset(tokenizer.vocab)
 
     def compare(lines: list[str]) -> list[str]:
         return [

@@ -43,7 +43,7 @@ PRETRAINING = {
     "--warmup-steps": "400",
     "--log-steps": "100",
 }
-FINETUNING = {"--epochs": "6", "--learning-rate": "5e-4", "--sequence-length": SEQUENCE_LENGTH}
+FINETUNING = {"--epochs": "15", "--learning-rate": "5e-4", "--sequence-length": SEQUENCE_LENGTH}
 
 
 def run(title: str, *arguments: str) -> None:

@@ -23,6 +23,10 @@ from keras_bert.text.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
 # A word of more than 200 characters is [UNK] in the reference; tf-text counts bytes.
 _LONGEST_WORD = 200
 _LONGEST_CHARACTER = 4
+# Every long word matches, and so may some runs of words with other punctuation between them.
+_HAS_LONG_WORD = (
+    r"(?s).*[^\s!-/:-@\[-`{-~\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}]{" + f"{_LONGEST_WORD + 1}" + r"}.*"
+)
 # What follows the last space or Chinese character; before it, a text may be cut.
 _UNFINISHED_WORD = r"[^\s\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}]*\z"
 # Bytes to read for each token that is wanted; English has 5, Chinese 3.
@@ -234,40 +238,34 @@ class BertTokenizer(Tokenizer):
 
     def _hide_long_words(self, normal, ids, starts, ends):
         """Makes one [UNK] of each word of more characters than the reference allows."""
-        first = tf.where(tf.gather(self._starts_word, ids.flat_values))[:, 0]
-        following = tf.concat([first[1:], tf.size(ids.flat_values, tf.int64)[tf.newaxis]], 0)
-        last = following[: tf.size(first)] - 1
-        begin, size = tf.gather(starts.flat_values, first), tf.gather(ends.flat_values, last)
-        size -= begin
-        suspect = tf.where(size > _LONGEST_WORD)[:, 0]
 
-        def replace():
-            rows = tf.gather(ids.value_rowids(), tf.gather(first, suspect))
-            words = tf.strings.substr(
-                tf.gather(normal, rows), tf.gather(begin, suspect), tf.gather(size, suspect)
-            )
-            long = tf.gather(
-                suspect, tf.where(tf.strings.length(words, "UTF8_CHAR") > _LONGEST_WORD)[:, 0]
-            )
-            head, tail = tf.gather(first, long)[:, tf.newaxis], tf.gather(last, long)
+        def hide():
+            first = tf.where(tf.gather(self._starts_word, ids.flat_values))[:, 0]
+            following = tf.concat([first[1:], tf.size(ids.flat_values, tf.int64)[tf.newaxis]], 0)
+            last = following[: tf.size(first)] - 1
+            begin = tf.gather(starts.flat_values, first)
+            size = tf.gather(ends.flat_values, last) - begin
+            rows = tf.gather(ids.value_rowids(), first)
+            words = tf.strings.substr(tf.gather(normal, rows), begin, size)
+            long = tf.strings.length(words, "UTF8_CHAR") > _LONGEST_WORD
+            head, tail = tf.boolean_mask(first, long)[:, tf.newaxis], tf.boolean_mask(last, long)
             # +1 after the first piece, -1 after the last one: positive on the pieces to drop.
-            steps = tf.scatter_nd(
-                head + 1, tf.ones_like(tail), tf.shape(ids.flat_values, tf.int64) + 1
-            )
+            size = tf.shape(ids.flat_values, tf.int64)
+            steps = tf.scatter_nd(head + 1, tf.ones_like(tail), size + 1)
             steps = tf.tensor_scatter_nd_sub(steps, tail[:, tf.newaxis] + 1, tf.ones_like(tail))
             kept = ids.with_flat_values(tf.cumsum(steps)[:-1] == 0)
             unknown = tf.fill(tf.shape(tail), self.vocabulary.unknown_id)
             new_ids = tf.tensor_scatter_nd_update(ids.flat_values, head, unknown)
-            new_ends = tf.tensor_scatter_nd_update(
-                ends.flat_values, head, tf.gather(ends.flat_values, tail)
-            )
+            new_ends = tf.gather(ends.flat_values, tail)
+            new_ends = tf.tensor_scatter_nd_update(ends.flat_values, head, new_ends)
             return (
                 tf.ragged.boolean_mask(ids.with_flat_values(new_ids), kept),
                 tf.ragged.boolean_mask(starts, kept),
                 tf.ragged.boolean_mask(ends.with_flat_values(new_ends), kept),
             )
 
-        return tf.cond(tf.size(suspect) > 0, replace, lambda: (ids, starts, ends))
+        suspect = tf.strings.regex_full_match(normal, _HAS_LONG_WORD)
+        return tf.cond(tf.reduce_any(suspect), hide, lambda: (ids, starts, ends))
 
     def get_config(self):
         return {

@@ -54,7 +54,8 @@ class Vocabulary:
             raise InputError(f"{self.source}: the vocabulary is empty")
         seen: dict[str, int] = {}
         for line, token in enumerate(self.tokens, start=1):
-            if not token.strip():
+            # ASCII space only: U+2028 is a token of the published Chinese vocabulary.
+            if not token.strip(" \t\r\n\f\v"):
                 raise InputError(f"{self.source}, line {line}: a token must not be blank")
             if token in seen:
                 raise InputError(

@@ -3,6 +3,7 @@
 Source of the rules: `tokenization.py` of google-research/bert.
 """
 
+import functools
 import unicodedata
 
 CJK_BLOCKS = (
@@ -21,20 +22,25 @@ CJK_BLOCKS = (
 Placed = tuple[str, int]
 
 
+@functools.cache
+def cleaned(character: str) -> str:
+    if character in "\t\n\r" or unicodedata.category(character) == "Zs":
+        return " "
+    if character in "\x00\ufffd" or unicodedata.category(character) in ("Cc", "Cf"):
+        return ""
+    return character
+
+
 def clean(text: str) -> list[Placed]:
-    kept = []
-    for place, character in enumerate(text):
-        if character in "\t\n\r" or unicodedata.category(character) == "Zs":
-            kept.append((" ", place))
-        elif character not in "\x00\ufffd" and unicodedata.category(character) not in ("Cc", "Cf"):
-            kept.append((character, place))
-    return kept
+    return [(cleaned(c), place) for place, c in enumerate(text) if cleaned(c)]
 
 
+@functools.cache
 def is_cjk(character: str) -> bool:
     return any(low <= ord(character) <= high for low, high in CJK_BLOCKS)
 
 
+@functools.cache
 def is_punctuation(character: str) -> bool:
     # All ASCII symbols count, also those that Unicode calls symbols, such as $ and ^.
     ascii_symbol = character.isascii() and character.isprintable() and not character.isalnum()
@@ -45,16 +51,17 @@ def split(text: list[Placed], is_alone) -> list[list[Placed]]:
     """Splits at whitespace and makes a word of each character that stands alone."""
     result, word = [], []
     for character, place in text:
-        if character.isspace() or is_alone(character):
-            result.append(word)
-            word = []
-        if is_alone(character):
-            result.append([(character, place)])
-        elif not character.isspace():
+        alone = is_alone(character)
+        if not alone and not character.isspace():
             word.append((character, place))
+            continue
+        result.append(word)
+        result.append([(character, place)] if alone else [])
+        word = []
     return [word for word in [*result, word] if word]
 
 
+@functools.lru_cache(100_000)
 def strip_accents(text: str) -> str:
     decomposed = unicodedata.normalize("NFD", text)
     return "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
@@ -74,7 +81,8 @@ def words(text: str, lowercase: bool) -> list[list[Placed]]:
     return result
 
 
-def pieces(word: str, vocabulary: set[str]) -> list[str]:
+@functools.lru_cache(100_000)
+def pieces(word: str, vocabulary: frozenset[str]) -> list[str]:
     if len(word) > 200:
         return ["[UNK]"]
     result, start = [], 0
@@ -90,19 +98,19 @@ def pieces(word: str, vocabulary: set[str]) -> list[str]:
     return result
 
 
-def tokenize(text: str | bytes, vocabulary: set[str], lowercase: bool = True) -> list[str]:
+def tokenize(text: str | bytes, vocabulary: frozenset[str], lowercase: bool = True) -> list[str]:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "ignore")
     return [token for token, _, _ in tokenize_with_offsets(text, vocabulary, lowercase)]
 
 
 def tokenize_with_offsets(
-    text: str, vocabulary: set[str], lowercase: bool = True
+    text: str, vocabulary: frozenset[str], lowercase: bool = True
 ) -> list[tuple[str, int, int]]:
     """Tokens with their first byte in `text` and the one after their last."""
 
     def is_stripped(place: int) -> bool:
-        return bool(clean(text[place])) and strip_accents(text[place].lower()) == ""
+        return bool(cleaned(text[place])) and strip_accents(text[place].lower()) == ""
 
     bytes_before = [0]
     for character in text:

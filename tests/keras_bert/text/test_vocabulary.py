@@ -10,6 +10,7 @@ GOOD = "\n".join([*SPECIAL_TOKENS, "the", "##s"]) + "\n"
     ("content", "message"),
     [
         (GOOD.replace("the", "\n").encode(), "line 6"),
+        (GOOD.replace("the", " \t").encode(), "line 6.*blank"),
         (GOOD.replace("the", "[UNK]").encode(), "line 6.*line 2"),
         (GOOD.replace("[MASK]", "mask").encode(), r"\[MASK\]"),
         (GOOD.replace("\n", "\r\n").encode(), "line 1.*CR LF"),
@@ -32,7 +33,7 @@ def test_missing_file(tmp_path):
 
 
 def test_round_trip(tmp_path):
-    vocabulary = Vocabulary((*SPECIAL_TOKENS, "a\u2028b", "é"))
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, "a\u2028b", "\u2028", "é"))
     vocabulary.save(tmp_path / "vocab.txt")
     assert Vocabulary.from_file(tmp_path / "vocab.txt") == vocabulary
     assert Vocabulary.from_file(tmp_path / "vocab.txt").sha256 == vocabulary.sha256
