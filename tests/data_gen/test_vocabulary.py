@@ -70,3 +70,10 @@ def test_ties_do_not_depend_on_the_process():
     words = ["".join(rng.choices("abcdefgh", k=rng.randint(1, 8))) for _ in range(1500)]
     here = learn_vocabulary([" ".join(words)], size=700).tokens
     assert other.stdout.split() == list(here)
+
+
+def test_text_without_spaces_is_not_kept_in_memory(monkeypatch):
+    texts = ["你好你好 the dog", "你好", "the dogs", "他说 the"] * 3
+    expected = learn_vocabulary(texts, size=60)
+    monkeypatch.setattr("data_gen.vocabulary._SPACED_TEXTS", 1)
+    assert learn_vocabulary(texts, size=60) == expected

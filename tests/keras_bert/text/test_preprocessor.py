@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given
@@ -144,6 +145,30 @@ def test_conformance(tokenizer, padding):
     preprocessor = BertPreprocessor(tokenizer, 8, padding=padding)
     check_preprocessing(preprocessor, tf.constant(["the dog", "", "a b c d e f g h i j"]))
     check_preprocessing(preprocessor, (tf.constant(["the dog", ""]), tf.constant(["ran", "x y"])))
+
+
+def test_random_bytes_make_well_formed_rows(tokenizer, vocabulary):
+    random = np.random.default_rng(0)
+    common = np.frombuffer("the dog . é 好\u0301\u00ad\x00 ".encode(), np.uint8)
+    texts = [
+        random.choice(common, size).tobytes() if size % 2 else random.bytes(size)
+        for size in random.integers(0, 40, 100_000)
+    ]
+    preprocessor = BertPreprocessor(tokenizer, 12)
+    dataset = tf.data.Dataset.from_tensor_slices(texts).batch(5000).map(preprocessor)
+    for start, row in zip(range(0, len(texts), 5000), dataset, strict=True):
+        expected = preprocessor(texts[start : start + 5000])
+        for name, tensor in row.items():
+            np.testing.assert_array_equal(tensor, expected[name])
+        ids, mask = row["token_ids"].numpy(), row["padding_mask"].numpy()
+        assert ids.shape == (5000, 12)
+        assert ids.min() >= 0
+        assert ids.max() < len(vocabulary)
+        assert (ids[:, 0] == vocabulary.start_id).all()
+        last = mask.sum(axis=1) - 1
+        assert (ids[np.arange(5000), last] == vocabulary.end_id).all()
+        assert (ids[~mask] == vocabulary.pad_id).all()
+        assert ((ids == vocabulary.start_id) | (ids == vocabulary.end_id)).sum() == 10_000
 
 
 def test_works_as_the_first_layer_of_a_functional_model(tokenizer):
