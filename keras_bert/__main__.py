@@ -1,4 +1,4 @@
-"""`python -m keras_bert`: pre-train, fine-tune, evaluate and predict."""
+"""`python -m keras_bert`: pre-train, fine-tune, evaluate, predict and convert."""
 
 import sys
 from collections.abc import Sequence
@@ -26,6 +26,11 @@ COMMANDS = {
         options.PredictOptions,
         "keras_bert.training.predict:predict",
         "Answer JSON lines from standard input: {text} or {text_a, text_b}.",
+    ),
+    "convert": Command(
+        options.ConvertOptions,
+        "keras_bert.training.convert:convert",
+        "Write a checkpoint in another format, tensor by tensor.",
     ),
 }
 

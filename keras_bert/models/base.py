@@ -37,23 +37,26 @@ class BertModel(keras.Model):
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike, **kwargs: Any) -> "BertModel":
-        """Builds the model from a model directory and loads its weights.
+        """Builds the model from a checkpoint and loads its weights.
 
         A head that the checkpoint lacks, as when a pre-trained encoder begins a new task, starts
         from random weights; a missing or misshapen tensor anywhere else is an error.
 
         Args:
-            path: A directory with `config.json` and `model.safetensors` in Hugging Face's layout.
+            path: A directory in Hugging Face's layout (`config.json`, `model.safetensors`) or in
+                that of google-research/bert (`bert_config.json`, `bert_model.ckpt`), or a preset
+                of KerasHub: its folder, name or address.
             **kwargs: Arguments of the constructor besides `config`, for example `num_classes=2`.
 
         Raises:
             InputError: If the directory is not a checkpoint of this network.
         """
-        from keras_bert.checkpoints import huggingface
+        from keras_bert.checkpoints.formats import format_of
 
-        settings = huggingface.read_settings(path)
-        model = cls(BertConfig.from_dict(settings), **{**cls._settings_of(settings), **kwargs})
-        huggingface.load_weights(model, path, optional=cls.new_heads)
+        checkpoint = format_of(path).read(path)
+        settings = {**cls._settings_of(checkpoint.settings), **kwargs}
+        model = cls(checkpoint.config, **settings)
+        checkpoint.assign(model, optional=cls.new_heads)
         return model
 
     # Prefixes of published tensor names that may be missing in a checkpoint.
@@ -82,10 +85,11 @@ class BertModel(keras.Model):
         ```
         """
         from keras_bert.checkpoints import huggingface
+        from keras_bert.checkpoints.checkpoint import Checkpoint
 
         if tokenizer is not None:
             tokenizer.save_assets(directory)
-        huggingface.save(self, directory)
+        huggingface.write(Checkpoint.of(self), directory)
 
     def published_tensors(self) -> list:
         """Returns the weights under their published names, see `checkpoints.published`."""

@@ -81,12 +81,17 @@ class BertTokenizer(Tokenizer):
         self.lowercase = lowercase
         self.sequence_length = sequence_length
         self.special_tokens_in_text = special_tokens_in_text
-        self._wordpiece = tf_text.FastWordpieceTokenizer(
-            list(self.vocabulary.tokens),
-            max_bytes_per_word=_LONGEST_WORD * _LONGEST_CHARACTER,
-            token_out_type=tf.int32,
-            unknown_token=UNKNOWN,
-        )
+        try:
+            self._wordpiece = tf_text.FastWordpieceTokenizer(
+                list(self.vocabulary.tokens),
+                max_bytes_per_word=_LONGEST_WORD * _LONGEST_CHARACTER,
+                token_out_type=tf.int32,
+                unknown_token=UNKNOWN,
+            )
+        except RuntimeError as error:  # For example: special tokens and nothing else.
+            raise InputError(
+                f"{self.vocabulary.source}: cannot tokenize with these tokens: {error}"
+            ) from error
         self._starts_word = np.array(
             [not token.startswith("##") for token in self.vocabulary.tokens]
         )

@@ -93,3 +93,17 @@ class PredictOptions:
 
     model: str = option(help="fine-tuned model directory")
     batch_size: int = option(32, help="lines answered at a time")
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvertOptions:
+    """Options of `python -m keras_bert convert`."""
+
+    source: str = option(
+        help="checkpoint folder of any format, or a KerasHub preset", positional=True
+    )
+    destination: str = option(help="directory to make", positional=True)
+    to: Literal["huggingface", "google", "keras_hub"] = option(help="format to write")
+    cased: bool = option(
+        False, help="the model is cased; for a google folder, which does not say so itself"
+    )

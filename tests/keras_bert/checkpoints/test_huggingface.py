@@ -119,3 +119,37 @@ def test_damaged_weights(directory, kept):
 def test_missing_directory(tmp_path):
     with pytest.raises(InputError, match="cannot read the model"):
         BertEncoder.from_checkpoint(tmp_path / "none")
+
+
+def shard(directory):
+    """Splits the weights over two files with an index, as large models are published."""
+    arrays = load_file(directory / "model.safetensors")
+    files = {name: f"model-{1 + i % 2:05}-of-00002.safetensors" for i, name in enumerate(arrays)}
+    for file in set(files.values()):
+        part = {name: array for name, array in arrays.items() if files[name] == file}
+        save_file(part, directory / file)
+    (directory / "model.safetensors").unlink()
+    (directory / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
+
+
+def test_sharded_weights(directory, features):
+    expected = BertEncoder.from_checkpoint(directory)(features)
+    shard(directory)
+    assert_equal(BertEncoder.from_checkpoint(directory)(features), expected)
+    (directory / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(InputError, match="missing: model-00002-of-00002"):
+        BertEncoder.from_checkpoint(directory)
+    (directory / "model.safetensors.index.json").write_text("{}")
+    with pytest.raises(InputError, match="damaged index"):
+        BertEncoder.from_checkpoint(directory)
+
+
+def test_unexpected_tensors_of_the_encoder_are_refused(directory, caplog):
+    name = "bert.encoder.layer.9.output.dense.bias"
+    edit(directory, lambda arrays: arrays.update({"cls.other.weight": np.zeros(3, "float32")}))
+    with caplog.at_level("INFO"):
+        BertPretrainer.from_checkpoint(directory)
+    assert "not needed by BertPretrainer: cls.other.weight" in caplog.text
+    edit(directory, lambda arrays: arrays.update({name: np.zeros(3, "float32")}))
+    with pytest.raises(InputError, match=f"{name} is unexpected"):
+        BertPretrainer.from_checkpoint(directory)

@@ -6,8 +6,10 @@ import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from keras_bert.errors import InputError
 from keras_bert.text.normalization import LATER_CHARACTERS
 from keras_bert.text.tokenizer import BertTokenizer
+from keras_bert.text.vocabulary import SPECIAL_TOKENS
 from tests.conformance import check_preprocessing
 from tests.keras_bert.text.reference_tokenizer import tokenize, tokenize_with_offsets, words
 
@@ -217,6 +219,11 @@ def test_strings_of_20_megabytes(tokenizer, unit):
     text = unit * (20_000_000 // len(unit.encode()))
     assert tokenizer.first_tokens(tf.constant([text, "the"]), 8).nrows() == 2
     assert tf.size(tokenizer(text)) >= 1
+
+
+def test_a_vocabulary_without_words_is_refused():
+    with pytest.raises(InputError, match="cannot tokenize with these tokens"):
+        BertTokenizer(SPECIAL_TOKENS)
 
 
 def test_conformance(tokenizer):

@@ -1,0 +1,91 @@
+"""A checkpoint between formats: the shape of the network, its tensors by published names."""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_bert.config import BertConfig
+from keras_bert.errors import InputError
+
+_LOGGER = logging.getLogger(__name__)
+_LISTED = 3
+
+
+@dataclasses.dataclass
+class Checkpoint:
+    """What every format can say.
+
+    Args:
+        config: `BertConfig`.
+        arrays: dict. Arrays under google-research/bert's names, kernels as (input, output), heads'
+            weights too. A tensor that has no published name keeps the name of its format.
+        settings: dict. What a Hugging Face `config.json` says besides the network's shape, such as
+            the names of the classes.
+        place: str. Where it was read, for messages.
+        name_of: A function from published names to the format's, for messages.
+    """
+
+    config: BertConfig
+    arrays: dict[str, np.ndarray]
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    place: str = "the model"
+    name_of: Callable[[str], str] = str
+
+    @classmethod
+    def of(cls, model: Any) -> "Checkpoint":
+        """Returns the weights of a `BertModel`."""
+        arrays = {
+            tensor.name: np.ascontiguousarray(np.asarray(tensor.variable)[..., tensor.columns])
+            for tensor in model.published_tensors()
+        }
+        return cls(model.config, arrays, model.checkpoint_settings())
+
+    def assign(self, model: Any, *, optional: Sequence[str] = ()) -> None:
+        """Assigns the arrays to a model's variables; nothing is assigned unless all of it fits.
+
+        Args:
+            model: A `BertModel`.
+            optional: Prefixes of published names (`"output_"`); the tensors of such a head may all
+                be missing, in which case they keep their initial values and a warning is logged.
+
+        Raises:
+            InputError: If a tensor is missing, misshapen or, in the encoder, unexpected.
+        """
+        tensors = model.published_tensors()
+        present = {tensor.name for tensor in tensors if tensor.name in self.arrays}
+        absent_heads = tuple(
+            head for head in optional if not any(name.startswith(head) for name in present)
+        )
+        problems, random, values = [], [], {}
+        for tensor in tensors:
+            name = self.name_of(tensor.name)
+            if tensor.name not in self.arrays:
+                is_new = absent_heads and tensor.name.startswith(absent_heads)
+                (random if is_new else problems).append(name if is_new else f"{name} is missing")
+                continue
+            array, variable = self.arrays[tensor.name], tensor.variable
+            if tuple(array.shape) != tensor.shape:
+                problems.append(f"{name} has shape {tuple(array.shape)}, expected {tensor.shape}")
+                continue
+            empty = np.empty(tuple(variable.shape), array.dtype)
+            values.setdefault(variable.path, (variable, empty))[1][..., tensor.columns] = array
+        unused = sorted(set(self.arrays) - {tensor.name for tensor in tensors})
+        problems += [
+            f"{self.name_of(name)} is unexpected"
+            for name in unused
+            if name.startswith("bert") and not name.startswith("bert/pooler/")
+        ]
+        if problems:
+            more = f" and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+            raise InputError(f"{self.place}: {'; '.join(problems[:_LISTED])}{more}")
+        if random:
+            names = ", ".join(random)
+            _LOGGER.warning("%s lacks %s: they start from random weights", self.place, names)
+        if unused:
+            names = ", ".join(map(self.name_of, unused))
+            _LOGGER.info("%s: not needed by %s: %s", self.place, type(model).__name__, names)
+        for variable, value in values.values():
+            variable.assign(value)

@@ -1,0 +1,82 @@
+"""`python -m keras_bert convert`."""
+
+import os
+from pathlib import Path
+
+from keras_bert.atomic import new_directory
+from keras_bert.checkpoints import keras_hub
+from keras_bert.checkpoints.checkpoint import Checkpoint
+from keras_bert.checkpoints.formats import FORMATS, format_of
+from keras_bert.errors import InputError
+from keras_bert.text.tokenizer import BertTokenizer
+from keras_bert.text.vocabulary import Vocabulary
+from keras_bert.training.options import ConvertOptions
+
+_PUBLISHED = ("bert/", "cls/", "output_weights", "output_bias")
+# The head that makes a checkpoint a model of transformers, the first that is there.
+_ARCHITECTURES = {
+    "cls/squad/output_weights": "BertForQuestionAnswering",
+    "output_weights": "BertForSequenceClassification",
+    "cls/seq_relationship/output_weights": "BertForPreTraining",
+    "cls/predictions/output_bias": "BertForMaskedLM",
+}
+
+
+def convert(options: ConvertOptions) -> None:
+    """Writes a checkpoint in another format: every tensor, bit by bit, and the vocabulary.
+
+    Raises:
+        InputError: If the source cannot be read, the destination exists, or its format cannot say
+            what the model is.
+    """
+    destination = Path(options.destination)
+    if destination.exists():
+        raise InputError(f"{destination}: exists already; choose another destination")
+    source = format_of(options.source)
+    checkpoint = source.read(options.source)
+    tokenizer = _tokenizer_of(options.source, source is keras_hub, lowercase=not options.cased)
+    if tokenizer and len(tokenizer.vocabulary) != checkpoint.config.vocabulary_size:
+        raise InputError(
+            f"{options.source}: the vocabulary has {len(tokenizer.vocabulary)} tokens, the model "
+            f"{checkpoint.config.vocabulary_size}"
+        )
+    target = FORMATS[options.to]
+    kept = _kept(checkpoint, target is keras_hub)
+    left_out = [checkpoint.name_of(name) for name in checkpoint.arrays if name not in kept.arrays]
+    with new_directory(destination) as temporary:
+        target.write(kept, temporary)
+        if tokenizer and target is keras_hub:
+            keras_hub.write_vocabulary(tokenizer.vocabulary.tokens, tokenizer.lowercase, temporary)
+        elif tokenizer:
+            tokenizer.save_assets(temporary)
+    print(f"{destination}: {len(kept.arrays)} tensors" + ("" if tokenizer else ", no vocabulary"))
+    if left_out:
+        print(f"left out, because the format has no place for them: {', '.join(left_out)}")
+
+
+def _kept(checkpoint: Checkpoint, encoder_only: bool) -> Checkpoint:
+    """The tensors that the other format has names for, and the settings that go with them."""
+    prefixes = ("bert/",) if encoder_only else _PUBLISHED
+    arrays = {n: array for n, array in checkpoint.arrays.items() if n.startswith(prefixes)}
+    settings = dict(checkpoint.settings)
+    if "architectures" not in settings:
+        found = (_ARCHITECTURES[name] for name in _ARCHITECTURES if name in arrays)
+        settings["architectures"] = [next(found, "BertModel")]
+    if "output_weights" in arrays and "id2label" not in settings:
+        labels = [f"LABEL_{index}" for index in range(arrays["output_weights"].shape[1])]
+        settings["id2label"] = {str(index): label for index, label in enumerate(labels)}
+        settings["label2id"] = {label: index for index, label in enumerate(labels)}
+    return Checkpoint(checkpoint.config, arrays, settings, checkpoint.place, checkpoint.name_of)
+
+
+def _tokenizer_of(
+    source: str | os.PathLike, is_preset: bool, *, lowercase: bool
+) -> BertTokenizer | None:
+    if is_preset:
+        found = keras_hub.read_vocabulary(source)
+        return found and BertTokenizer(Vocabulary(found[0], source=str(source)), lowercase=found[1])
+    if not (Path(source) / "vocab.txt").exists():
+        return None
+    if (Path(source) / "tokenizer_config.json").exists():
+        return BertTokenizer.from_checkpoint(source)
+    return BertTokenizer.from_vocabulary(Path(source) / "vocab.txt", lowercase=lowercase)

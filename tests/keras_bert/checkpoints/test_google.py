@@ -1,0 +1,113 @@
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert.checkpoints import google
+from keras_bert.checkpoints.checkpoint import Checkpoint
+from keras_bert.errors import InputError
+from keras_bert.models.classifier import BertClassifier
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.pretrainer import BertPretrainer
+from tests.conformance import assert_equal
+
+# A folder that another tool wrote; the test is skipped where it is not named.
+FOREIGN = os.environ.get("KERAS_BERT_GOOGLE_CHECKPOINT")
+
+
+@pytest.fixture
+def directory(tiny_config, tmp_path):
+    google.write(Checkpoint.of(BertPretrainer(tiny_config)), tmp_path)
+    return tmp_path
+
+
+def test_round_trip_keeps_every_bit(tiny_config, tmp_path, features):
+    features = {**features, "masked_positions": np.array([[1, 2], [3, 0]], "int32")}
+    model = BertPretrainer(tiny_config)
+    google.write(Checkpoint.of(model), tmp_path)
+    loaded = BertPretrainer.from_checkpoint(tmp_path)
+    assert loaded.config == model.config
+    for one, other in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    assert_equal(loaded(features), model(features))
+
+
+def test_names_and_shapes_are_the_reference_s(directory, tiny_config):
+    shapes = tf.train.load_checkpoint(
+        str(directory / "bert_model.ckpt")
+    ).get_variable_to_shape_map()
+    width, inner = tiny_config.hidden_dim, tiny_config.intermediate_dim
+    assert shapes["bert/embeddings/word_embeddings"] == [tiny_config.vocabulary_size, width]
+    assert shapes["bert/encoder/layer_1/attention/self/key/kernel"] == [width, width]
+    assert shapes["bert/encoder/layer_0/intermediate/dense/kernel"] == [width, inner]
+    assert shapes["cls/seq_relationship/output_weights"] == [2, width]
+    assert shapes["cls/predictions/output_bias"] == [tiny_config.vocabulary_size]
+    assert len(shapes) == 5 + 16 * tiny_config.num_layers + 2 + 5 + 2
+    config = json.loads((directory / "bert_config.json").read_text())
+    assert config["num_hidden_layers"] == tiny_config.num_layers
+
+
+def test_a_classifier_begins_from_it(directory, caplog):
+    model = BertClassifier.from_checkpoint(directory, labels=["no", "yes"])
+    assert "output_weights" in caplog.text
+    pretrained = BertPretrainer.from_checkpoint(directory)
+    assert_equal(model.encoder.get_weights(), pretrained.encoder.get_weights())
+
+
+def test_training_variables_are_no_weights(directory, tiny_config):
+    path = str(directory / "bert_model.ckpt")
+    reader = tf.train.load_checkpoint(path)
+    arrays = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    slots = {f"{name}/adam_m": array for name, array in arrays.items()}
+    write(directory, {**arrays, **slots, "global_step": np.int64(7)})
+    BertPretrainer.from_checkpoint(directory)
+    write(directory, {**arrays, "bert/encoder/layer_7/output/dense/bias": np.zeros(3, "float32")})
+    with pytest.raises(InputError, match="layer_7/output/dense/bias is unexpected"):
+        BertPretrainer.from_checkpoint(directory)
+    write(directory, {n: a for n, a in arrays.items() if n != "bert/embeddings/LayerNorm/beta"})
+    with pytest.raises(InputError, match="bert/embeddings/LayerNorm/beta is missing"):
+        BertEncoder.from_checkpoint(directory)
+
+
+def write(directory, arrays):
+    for path in directory.glob("bert_model.ckpt*"):
+        path.unlink()
+    tf.raw_ops.SaveV2(
+        prefix=str(directory / "bert_model.ckpt"),
+        tensor_names=list(arrays),
+        shape_and_slices=[""] * len(arrays),
+        tensors=[tf.constant(array) for array in arrays.values()],
+    )
+
+
+def test_damaged_folders_are_refused(directory, tmp_path):
+    data = directory / "bert_model.ckpt.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:50])
+    with pytest.raises(InputError, match=r"bert_model\.ckpt: damaged checkpoint"):
+        BertEncoder.from_checkpoint(directory)
+    shutil.copy(directory / "bert_model.ckpt.index", directory / "other.index")
+    with pytest.raises(InputError, match=r"one checkpoint.*bert_model.*other"):
+        BertEncoder.from_checkpoint(directory)
+
+
+def test_what_the_format_cannot_say_is_refused(tiny_config, tmp_path):
+    import dataclasses
+
+    model = BertEncoder(dataclasses.replace(tiny_config, activation="gelu"))
+    with pytest.raises(InputError, match="tanh GELU"):
+        google.write(Checkpoint.of(model), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(FOREIGN is None, reason="KERAS_BERT_GOOGLE_CHECKPOINT is not set")
+def test_a_folder_of_another_tool():
+    model = BertPretrainer.from_checkpoint(FOREIGN)
+    reader = tf.train.load_checkpoint(str(next(Path(FOREIGN).glob("*.index")).with_suffix("")))
+    kernel = reader.get_tensor("bert/encoder/layer_1/attention/self/value/kernel")
+    width = model.config.hidden_dim
+    ours = model.encoder.blocks[1].attention.query_key_value.kernel.numpy()[:, 2 * width :]
+    np.testing.assert_array_equal(ours, kernel)

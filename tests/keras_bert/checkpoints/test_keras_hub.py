@@ -1,0 +1,74 @@
+import dataclasses
+
+import keras_hub as hub
+import numpy as np
+import pytest
+
+from keras_bert.checkpoints import keras_hub
+from keras_bert.checkpoints.checkpoint import Checkpoint
+from keras_bert.errors import InputError
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.pretrainer import BertPretrainer
+from tests.conformance import assert_equal
+
+
+@pytest.fixture
+def encoder(tiny_config):
+    return BertEncoder(tiny_config)
+
+
+@pytest.fixture
+def preset(encoder, tmp_path):
+    keras_hub.write(Checkpoint.of(encoder), tmp_path / "preset")
+    return tmp_path / "preset"
+
+
+def test_keras_hub_opens_what_we_write_and_answers_alike(encoder, preset, features):
+    backbone = hub.models.Backbone.from_preset(str(preset))
+    expected = encoder(features)
+    for name, tensor in backbone(features).items():
+        # Padded positions differ: they attend to nothing there.
+        real = features["padding_mask"] if name == "sequence_output" else slice(None)
+        np.testing.assert_allclose(tensor.numpy()[real], expected[name].numpy()[real], atol=1e-5)
+
+
+def test_we_open_what_keras_hub_writes(tiny_config, tmp_path, features):
+    backbone = hub.models.BertBackbone(
+        vocabulary_size=tiny_config.vocabulary_size,
+        num_layers=3,
+        num_heads=4,
+        hidden_dim=32,
+        intermediate_dim=48,
+        max_sequence_length=20,
+    )
+    backbone.save_to_preset(str(tmp_path / "preset"))
+    encoder = BertEncoder.from_checkpoint(tmp_path / "preset")
+    assert encoder.config.num_layers == 3
+    pooled = backbone(features)["pooled_output"]
+    np.testing.assert_allclose(encoder(features)["pooled_output"], pooled, atol=1e-5)
+
+
+def test_round_trip_keeps_every_bit(encoder, preset):
+    loaded = BertEncoder.from_checkpoint(preset)
+    assert loaded.config == encoder.config
+    assert_equal(loaded.get_weights(), encoder.get_weights())
+
+
+def test_what_keras_hub_cannot_say_is_refused(tiny_config, tmp_path):
+    for changes in ({"activation": "gelu"}, {"attention_dropout": 0.3}):
+        model = BertEncoder(dataclasses.replace(tiny_config, **changes))
+        with pytest.raises(InputError):
+            keras_hub.write(Checkpoint.of(model), tmp_path / "preset")
+    assert not (tmp_path / "preset").exists()
+
+
+def test_a_pretrainer_needs_heads_that_a_preset_lacks(preset):
+    with pytest.raises(InputError, match="cls/predictions"):
+        BertPretrainer.from_checkpoint(preset)
+
+
+def test_damaged_presets_are_refused(preset):
+    weights = preset / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(InputError, match="KerasHub cannot load"):
+        BertEncoder.from_checkpoint(preset)
