@@ -10,9 +10,9 @@ are any.
 """
 
 import argparse
-import itertools
 import multiprocessing
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import texts
@@ -20,7 +20,8 @@ import texts
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.keras_bert.text import reference_tokenizer
 
-LINES_PER_CALL = 2000
+# Of one call; longer lines (a JSON file is one) are cut.
+CHARACTERS = 200_000
 
 
 def compare_with_oracle(vocabulary: str, lowercase: bool):
@@ -70,6 +71,18 @@ def initialize(against: str, vocabulary: str, lowercase: bool) -> None:
     compare = COMPARISONS[against](vocabulary, lowercase)
 
 
+def batches(lines: Iterable[str]) -> Iterator[list[str]]:
+    batch, size = [], 0
+    for line in lines:
+        for start in range(0, max(len(line), 1), CHARACTERS):
+            batch.append(line[start : start + CHARACTERS])
+            size += len(batch[-1]) + 1
+            if size >= CHARACTERS:
+                yield batch
+                batch, size = [], 0
+    yield batch
+
+
 def run(lines: list[str]) -> tuple[int, list[str]]:
     return len(lines), compare(lines)
 
@@ -83,12 +96,10 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
     settings = (arguments.against, arguments.vocab, not arguments.cased)
-    source = texts.lines(arguments.input)
-    batches = iter(lambda: list(itertools.islice(source, LINES_PER_CALL)), [])
     count, different = 0, []
     context = multiprocessing.get_context("spawn")
     with context.Pool(arguments.processes, initialize, settings) as pool:
-        for lines, found in pool.imap(run, batches):
+        for lines, found in pool.imap(run, batches(texts.lines(arguments.input))):
             count += lines
             different += found
     print(f"{arguments.against}: {count} lines, {len(different)} different")
