@@ -12,6 +12,7 @@ from keras_bert.errors import InputError
 
 _LOGGER = logging.getLogger(__name__)
 _LISTED = 3
+_POSITIONS = "bert/embeddings/position_embeddings"
 
 
 @dataclasses.dataclass
@@ -42,6 +43,20 @@ class Checkpoint:
             for tensor in model.published_tensors()
         }
         return cls(model.config, arrays, model.checkpoint_settings())
+
+    def with_positions(self, length: int) -> "Checkpoint":
+        """Returns the checkpoint for inputs of up to `length` tokens.
+
+        A longer position table repeats the trained rows from the first on, so that neighbours keep
+        their distance; training goes on from there. A shorter one is cut.
+
+        References:
+            - Beltagy et al. 2020, arXiv:2004.05150, section 5 (copying position embeddings).
+        """
+        table = self.arrays[_POSITIONS]
+        arrays = {**self.arrays, _POSITIONS: np.resize(table, (length, table.shape[1]))}
+        config = dataclasses.replace(self.config, max_sequence_length=length)
+        return dataclasses.replace(self, config=config, arrays=arrays)
 
     def assign(self, model: Any, *, optional: Sequence[str] = ()) -> None:
         """Assigns the arrays to a model's variables; nothing is assigned unless all of it fits.

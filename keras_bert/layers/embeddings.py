@@ -25,7 +25,8 @@ class BertEmbeddings(keras.layers.Layer):
         initializer_range: float. Standard deviation of the tables.
 
     Call arguments:
-        token_ids: integers `(batch, length)`.
+        tokens: integers `(batch, length)`, ids; or floats `(batch, length, hidden_dim)`, which
+            stand for the rows of the token table.
         segment_ids: integers `(batch, length)`.
         position_ids: integers `(batch, length)`, or None for 0..length-1.
         training: bool.
@@ -82,27 +83,30 @@ class BertEmbeddings(keras.layers.Layer):
         )
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
-    def build(self, token_ids_shape, segment_ids_shape=None, position_ids_shape=None):
+    def build(self, tokens_shape, segment_ids_shape=None, position_ids_shape=None):
+        shape = tokens_shape[:2]
         for table in (self.token_table, self.segment_table, self.position_table):
-            table.build(token_ids_shape)
-        self.layer_norm.build((*token_ids_shape, self.hidden_dim))
+            table.build(shape)
+        self.layer_norm.build((*shape, self.hidden_dim))
 
-    def call(self, token_ids, segment_ids, position_ids=None, training=None):
-        length = token_ids.shape[1]
+    def call(self, tokens, segment_ids, position_ids=None, training=None):
+        length = tokens.shape[1]
         if isinstance(length, int) and length > self.max_sequence_length:
             raise ValueError(
-                "the length of `token_ids` must not exceed `max_sequence_length`. "
+                "the length of `tokens` must not exceed `max_sequence_length`. "
                 f"Received: length={length}, max_sequence_length={self.max_sequence_length}"
             )
         if position_ids is None:
             # (length,) -> (1, length), the same for every row
-            position_ids = ops.expand_dims(ops.arange(ops.shape(token_ids)[1], dtype="int32"), 0)
-        summed = self.token_table(token_ids) + self.segment_table(segment_ids)
+            position_ids = ops.expand_dims(ops.arange(ops.shape(tokens)[1], dtype="int32"), 0)
+        embedded = self.token_table(tokens) if len(tokens.shape) == 2 else tokens
+        segments = self.segment_table(segment_ids)
+        summed = ops.cast(embedded, segments.dtype) + segments
         summed = summed + self.position_table(position_ids)
         return self.dropout(self.layer_norm(summed), training=training)
 
-    def compute_output_shape(self, token_ids_shape, *_):
-        return (*token_ids_shape, self.hidden_dim)
+    def compute_output_shape(self, tokens_shape, *_):
+        return (*tokens_shape[:2], self.hidden_dim)
 
     def get_config(self):
         return {

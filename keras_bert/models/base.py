@@ -36,7 +36,9 @@ class BertModel(keras.Model):
         self(self.input_signature())
 
     @classmethod
-    def from_checkpoint(cls, path: str | os.PathLike, **kwargs: Any) -> "BertModel":
+    def from_checkpoint(
+        cls, path: str | os.PathLike, *, max_sequence_length: int | None = None, **kwargs: Any
+    ) -> "BertModel":
         """Builds the model from a checkpoint and loads its weights.
 
         A head that the checkpoint lacks, as when a pre-trained encoder begins a new task, starts
@@ -46,6 +48,8 @@ class BertModel(keras.Model):
             path: A directory in Hugging Face's layout (`config.json`, `model.safetensors`) or in
                 that of google-research/bert (`bert_config.json`, `bert_model.ckpt`), or a preset
                 of KerasHub: its folder, name or address.
+            max_sequence_length: int or None. Rows of the position table, if not as many as the
+                checkpoint has: more repeat the trained ones, for training on longer input.
             **kwargs: Arguments of the constructor besides `config`, for example `num_classes=2`.
 
         Raises:
@@ -54,6 +58,8 @@ class BertModel(keras.Model):
         from keras_bert.checkpoints.formats import format_of
 
         checkpoint = format_of(path).read(path)
+        if max_sequence_length is not None:
+            checkpoint = checkpoint.with_positions(max_sequence_length)
         settings = {**cls._settings_of(checkpoint.settings), **kwargs}
         model = cls(checkpoint.config, **settings)
         checkpoint.assign(model, optional=cls.new_heads)

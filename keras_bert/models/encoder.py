@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_bert.checkpoints.published import PublishedTensor, encoder_tensors
 from keras_bert.config import BertConfig
+from keras_bert.errors import InputError
 from keras_bert.layers.embeddings import BertEmbeddings
 from keras_bert.layers.heads import Pooler
 from keras_bert.layers.transformer_block import TransformerBlock
@@ -24,7 +25,9 @@ class BertEncoder(BertModel):
         inputs: dictionary of `token_ids` and `segment_ids`, int32 `(batch, length)`,
             `padding_mask`, bool `(batch, length)`, true on real tokens; optionally
             `position_ids`, int32 `(batch, length)`, and `attention_mask`, bool
-            `(batch, length, length)`, which replaces the mask made from `padding_mask`.
+            `(batch, length, length)`, which replaces the mask made from `padding_mask`. In place
+            of `token_ids`, `token_embeddings`, floats `(batch, length, hidden_dim)`, stand for the
+            rows of the token table.
         training: bool.
         return_hidden_states: bool. Also return every layer's output.
         return_attentions: bool. Also return every layer's attention probabilities.
@@ -92,15 +95,16 @@ class BertEncoder(BertModel):
         return self.embeddings.token_table.embeddings
 
     def call(self, inputs, training=None, return_hidden_states=False, return_attentions=False):
-        token_ids = inputs["token_ids"]
+        tokens = inputs.get("token_embeddings")
+        tokens = inputs["token_ids"] if tokens is None else tokens
         attention_mask = inputs.get("attention_mask")
         if attention_mask is None:
             # (batch, key) -> (batch, 1, key), the same for every query
             attention_mask = ops.expand_dims(ops.cast(inputs["padding_mask"], "bool"), 1)
         embedded = self.embeddings(
-            token_ids, inputs["segment_ids"], inputs.get("position_ids"), training=training
+            tokens, inputs["segment_ids"], inputs.get("position_ids"), training=training
         )
-        batch, length = ops.shape(token_ids)
+        batch, length = ops.shape(tokens)[:2]
         shape = (batch, length, self.config.hidden_dim)
         # (batch, length, hidden) -> (batch * length, hidden): one list of tokens until the end
         hidden = ops.reshape(embedded, (-1, self.config.hidden_dim))
@@ -125,6 +129,50 @@ class BertEncoder(BertModel):
         if return_attentions:
             outputs["attentions"] = attentions
         return outputs
+
+    def freeze(self, num_layers: int) -> None:
+        """Keeps the embeddings and the lowest `num_layers` blocks as they are in training.
+
+        To be called before `compile`. `freeze(0)` keeps the embeddings alone.
+
+        Raises:
+            InputError: If the model has not so many blocks.
+        """
+        if type(num_layers) is not int or not 0 <= num_layers <= len(self.blocks):
+            raise InputError(
+                f"`num_layers` must be an integer from 0 to {len(self.blocks)}. "
+                f"Received: num_layers={num_layers!r}"
+            )
+        for layer in (self.embeddings, *self.blocks[:num_layers]):
+            layer.trainable = False
+
+    def enable_lora(self, rank: int, *, alpha: float | None = None) -> None:
+        """Trains small additions to the attention's weights and nothing else of the encoder.
+
+        To be called before `compile`. `save_checkpoint` writes the sums, in the usual layout.
+
+        Args:
+            rank: int. Rank of each addition.
+            alpha: float or None. The additions count `alpha / rank` times; `rank` by default.
+
+        References:
+            - Hu et al. 2021, arXiv:2106.09685. `keras.layers.Dense.enable_lora` does the work.
+        """
+        for layer in (self.embeddings, *self.blocks, self.pooler):
+            layer.trainable = False
+        for block in self.blocks:
+            block.trainable = block.attention.trainable = True
+            for layer in block.attention.query_key_value, block.attention.output_dense:
+                layer.enable_lora(rank, lora_alpha=alpha)
+                layer.bias.trainable = False
+            others = (
+                block.attention_layer_norm,
+                block.intermediate,
+                block.output_dense,
+                block.output_layer_norm,
+            )
+            for layer in others:
+                layer.trainable = False
 
     def published_tensors(self) -> list[PublishedTensor]:
         return encoder_tensors(self)

@@ -37,6 +37,10 @@ def finetune(options: FinetuneOptions) -> dict:
         raise InputError(
             f"`--warmup-share` must lie between 0 and 1. Received: {options.warmup_share}"
         )
+    if not 0 < options.layer_decay <= 1:
+        raise InputError(
+            f"`--layer-decay` must be above 0 and at most 1. Received: {options.layer_decay}"
+        )
     run = RunDirectory(options.output, resolved(options))
     task = task_named(options.task)
     labels = task.labels(options.data)
@@ -66,7 +70,12 @@ def finetune(options: FinetuneOptions) -> dict:
             warmup_steps=round(steps * options.warmup_share),
         )
         model.compile(
-            BertAdamW(schedule, weight_decay=options.weight_decay, bias_correction=True),
+            BertAdamW(
+                schedule,
+                weight_decay=options.weight_decay,
+                bias_correction=True,
+                layer_decay=options.layer_decay,
+            ),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         )

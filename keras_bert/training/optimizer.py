@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 # The reference's list, by the names of our layers.
+_BLOCK = re.compile(r"/block_(\d+)/")
 _UNDECAYED = re.compile(r"layer_norm|bias")
 
 
@@ -73,6 +74,9 @@ class BertAdamW(keras.optimizers.AdamW):
         learning_rate: float or schedule.
         weight_decay: float.
         bias_correction: bool.
+        layer_decay: float in (0, 1]. Factor on the learning rate from each layer to the one below:
+            heads and pooler learn at the full rate, the last block at `layer_decay` times it, the
+            embeddings at `layer_decay ** (num_layers + 1)` times it. Weight decay goes along.
         epsilon: float.
         global_clipnorm: float or None.
         **kwargs: Further arguments of `keras.optimizers.AdamW`.
@@ -83,7 +87,11 @@ class BertAdamW(keras.optimizers.AdamW):
     model.compile(BertAdamW(WarmUpLinearDecay(1e-4, total_steps=1000, warmup_steps=100)), ...)
     ```
 
+    Raises:
+        ValueError: If `layer_decay` is out of range.
+
     References:
+        - Howard and Ruder 2018, arXiv:1801.06146, section 3.2 (discriminative fine-tuning).
         - `AdamWeightDecayOptimizer` in `optimization.py` of google-research/bert.
     """
 
@@ -93,6 +101,7 @@ class BertAdamW(keras.optimizers.AdamW):
         *,
         weight_decay: float = 0.01,
         bias_correction: bool = False,
+        layer_decay: float = 1.0,
         epsilon: float = 1e-6,
         global_clipnorm: float | None = 1.0,
         name: str = "bert_adamw",
@@ -106,7 +115,13 @@ class BertAdamW(keras.optimizers.AdamW):
             name=name,
             **kwargs,
         )
+        if not 0 < layer_decay <= 1:
+            raise ValueError(
+                f"`layer_decay` must be above 0 and at most 1. Received: layer_decay={layer_decay}"
+            )
         self.bias_correction = bias_correction
+        self.layer_decay = layer_decay
+        self._rate_factors: list[float] = []
         self.gradient_norm = keras.Variable(
             0.0, trainable=False, aggregation="mean", name="gradient_norm"
         )
@@ -116,6 +131,7 @@ class BertAdamW(keras.optimizers.AdamW):
         undecayed = [v for v in variables if _UNDECAYED.search(v.path)]
         if undecayed:
             self.exclude_from_weight_decay(var_list=undecayed)
+        self._rate_factors = _rate_factors([v.path for v in variables], self.layer_decay)
         super().build(variables)
 
     def _clip_gradients(self, grads):
@@ -129,7 +145,25 @@ class BertAdamW(keras.optimizers.AdamW):
         scale = ops.minimum(1.0, self.global_clipnorm / ops.maximum(norm, 1e-12))
         return [None if g is None else g * ops.cast(scale, g.dtype) for g in grads]
 
+    def _apply_weight_decay(self, variables):
+        # The base class knows one rate for all and what to do under each strategy: it is called
+        # for the variables of one layer after the other.
+        weight_decay = self.weight_decay
+        groups: dict[float, list] = {}
+        for variable in variables:
+            groups.setdefault(self._rate_factor(variable), []).append(variable)
+        try:
+            for factor, group in groups.items():
+                self.weight_decay = weight_decay and weight_decay * factor
+                super()._apply_weight_decay(group)
+        finally:
+            self.weight_decay = weight_decay
+
+    def _rate_factor(self, variable) -> float:
+        return self._rate_factors[self._get_variable_index(variable)]
+
     def update_step(self, gradient, variable, learning_rate):
+        learning_rate = learning_rate * self._rate_factor(variable)
         if not self.bias_correction:
             # The base class multiplies its rate by this factor, which therefore cancels.
             step = ops.cast(self.iterations + 1, "float32")
@@ -141,4 +175,19 @@ class BertAdamW(keras.optimizers.AdamW):
 
     def get_config(self):
         config = super().get_config()
-        return {**config, "bias_correction": self.bias_correction}
+        return {
+            **config,
+            "bias_correction": self.bias_correction,
+            "layer_decay": self.layer_decay,
+        }
+
+
+def _rate_factors(paths: list[str], layer_decay: float) -> list[float]:
+    """Learning rate of each variable as a share of the full one."""
+    blocks = [found and int(found[1]) for found in map(_BLOCK.search, paths)]
+    layers = max((block for block in blocks if block is not None), default=-1) + 1
+    factors = []
+    for path, block in zip(paths, blocks, strict=True):
+        steps = layers + 1 if "/embeddings/" in path else 0
+        factors.append(layer_decay ** (steps if block is None else layers - block))
+    return factors

@@ -66,6 +66,9 @@ class FinetuneOptions:
     epochs: int = option(3, help="passes over the training examples")
     batch_size: int = option(32, help="examples in a step, on all devices together")
     learning_rate: float = option(5e-5, help="peak learning rate")
+    layer_decay: float = option(
+        1.0, help="factor on the learning rate from each layer to the one below, above 0 to 1"
+    )
     warmup_share: float = option(0.1, help="share of all steps for linear warm-up, 0 to 1")
     weight_decay: float = option(0.01, help="decoupled decay; not of LayerNorm and biases")
     sequence_length: int = option(128, help="tokens of an example, at most; longer ones are cut")

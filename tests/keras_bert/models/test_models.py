@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -62,6 +63,58 @@ def test_explicit_positions_and_mask_replace_the_defaults(tiny_config, features)
     assert not np.allclose(
         encoder(shifted)["sequence_output"], expected["sequence_output"], atol=1e-3
     )
+
+
+def test_embeddings_in_place_of_ids(tiny_config, features):
+    encoder = BertEncoder(tiny_config)
+    expected = encoder(features)
+    table = np.array(encoder.token_embeddings)
+    inputs = {**features, "token_embeddings": table[features["token_ids"]]}
+    del inputs["token_ids"]
+    assert_equal(encoder(inputs), expected, 1e-6)
+
+
+def test_a_longer_position_table_repeats_the_trained_rows(tiny_config, features, tmp_path):
+    encoder = BertEncoder(tiny_config)
+    encoder.save_checkpoint(tmp_path)
+    longer = BertEncoder.from_checkpoint(tmp_path, max_sequence_length=150)
+    assert longer.config.max_sequence_length == 150
+    assert_equal(longer(features), encoder(features))
+    positions = np.array(longer.embeddings.position_table.embeddings)
+    np.testing.assert_array_equal(positions[64:128], positions[:64])
+    long = {name: np.pad(array, [(0, 0), (0, 141)]) for name, array in features.items()}
+    assert longer(long)["sequence_output"].shape[1] == 150
+    shorter = BertClassifier.from_checkpoint(tmp_path, num_classes=2, max_sequence_length=9)
+    assert_equal(shorter.encoder(features), encoder(features))
+
+
+def test_frozen_layers_stay_as_they_are(tiny_config, features):
+    model = BertClassifier(tiny_config, num_classes=2)
+    model.encoder.freeze(1)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = {variable.path: np.array(variable) for variable in model.variables}
+    model.fit(features, np.array([0, 1]), verbose=0)
+    changed = {v.path for v in model.weights if (np.array(v) != before[v.path]).any()}
+    assert any("block_1" in path for path in changed)
+    assert not any("block_0" in path or "embeddings" in path for path in changed)
+    with pytest.raises(InputError, match="from 0 to 2"):
+        model.encoder.freeze(3)
+
+
+def test_lora_trains_additions_and_saves_sums(tiny_config, features, tmp_path):
+    model = BertClassifier(tiny_config, num_classes=2)
+    unchanged = model(features)
+    model.encoder.enable_lora(4)
+    assert_equal(model(features), unchanged, 1e-6)
+    names = {variable.path.split("/")[-1] for variable in model.encoder.trainable_variables}
+    assert names == {"lora_kernel_a", "lora_kernel_b"}
+    assert len(model.encoder.trainable_variables) == 4 * tiny_config.num_layers
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(features, np.array([0, 1]), epochs=3, verbose=0)
+    trained = model(features)
+    assert np.abs(np.array(trained) - np.array(unchanged)).max() > 1e-4
+    model.save_checkpoint(tmp_path)
+    assert_equal(BertClassifier.from_checkpoint(tmp_path)(features), trained, 1e-5)
 
 
 def test_left_to_right_mask_hides_later_tokens(tiny_config, features):

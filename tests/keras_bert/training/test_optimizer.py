@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_bert.models.classifier import BertClassifier
 from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 
 
@@ -85,3 +86,31 @@ def test_configuration_round_trip():
 def test_wrong_schedule():
     with pytest.raises(ValueError, match="total_steps=10, warmup_steps=11"):
         WarmUpLinearDecay(1e-3, total_steps=10, warmup_steps=11)
+
+
+def test_layer_decay_slows_lower_layers(tiny_config, features):
+    model = BertClassifier(tiny_config, num_classes=2)
+    optimizer = BertAdamW(0.1, layer_decay=0.5, weight_decay=0.1)
+    optimizer.build(model.trainable_variables)
+    before = [np.array(variable) for variable in model.trainable_variables]
+    # Without gradients only the decay acts, in proportion to each variable's rate.
+    optimizer.apply([keras.ops.zeros(v.shape) for v in model.trainable_variables])
+    shares = {}
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        if variable.path.endswith("kernel") or "table" in variable.path:
+            shares[variable.path] = 1 - float(np.mean(np.array(variable) / old))
+    expected = {"classification_head": 1, "pooler": 1, "block_1": 0.5, "block_0": 0.25}
+    for path, share in shares.items():
+        factor = next((f for part, f in expected.items() if part in path), 0.125)
+        np.testing.assert_allclose(share, 0.01 * factor, rtol=1e-3, err_msg=path)
+    # The first step of Adam moves every variable by its rate, but for epsilon.
+    optimizer = BertAdamW(0.1, layer_decay=0.5, weight_decay=0, bias_correction=True)
+    optimizer.build(model.trainable_variables)
+    before = [np.array(variable) for variable in model.trainable_variables]
+    optimizer.apply([keras.ops.ones(v.shape) for v in model.trainable_variables])
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        parts = [f for part, f in expected.items() if part in variable.path]
+        factor = parts[0] if parts else 0.125
+        np.testing.assert_allclose(old - np.array(variable), 0.1 * factor, rtol=1e-2)
+    with pytest.raises(ValueError, match="layer_decay"):
+        BertAdamW(layer_decay=0)
