@@ -101,17 +101,18 @@ class TransformerBlock(keras.layers.Layer):
         )
         self.output_dropout = keras.layers.Dropout(dropout, dtype=policy, name="output_dropout")
 
-    def build(self, hidden_shape, attention_mask_shape=None):
+    def build(self, hidden_shape, attention_mask_shape=None, places_shape=None):
         self.attention.build(hidden_shape)
         self.attention_layer_norm.build(hidden_shape)
         self.intermediate.build(hidden_shape)
         self.output_dense.build((*hidden_shape[:-1], self.intermediate_dim))
         self.output_layer_norm.build(hidden_shape)
 
-    def call(self, hidden, attention_mask, training=None, return_probabilities=False):
+    def call(self, hidden, attention_mask, places=None, training=None, return_probabilities=False):
         attended = self.attention(
             hidden,
             attention_mask,
+            places,
             training=training,
             return_probabilities=return_probabilities,
         )

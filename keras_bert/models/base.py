@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_bert.config import BertConfig
+from keras_bert.errors import InputError
 
 INPUT_DTYPES = {"token_ids": "int32", "segment_ids": "int32", "padding_mask": "bool"}
 
@@ -18,10 +19,23 @@ class BertModel(keras.Model):
 
     Args:
         config: `BertConfig`, or a dictionary of its fields.
+        unpadding: bool. Compute dense layers for real tokens only. Padded positions of the outputs
+            are then zeros; real ones are the same. It needs shapes that may vary, as TensorFlow
+            has them outside XLA.
     """
 
-    def __init__(self, config: BertConfig | dict[str, Any], **kwargs: Any):
+    def __init__(
+        self, config: BertConfig | dict[str, Any], *, unpadding: bool = False, **kwargs: Any
+    ):
         super().__init__(**kwargs)
+        if unpadding and keras.backend.backend() != "tensorflow":
+            raise InputError(
+                "`unpadding` needs shapes that may vary, which only TensorFlow has. "
+                f"Received: unpadding={unpadding} with the backend {keras.backend.backend()}"
+            )
+        self.unpadding = unpadding
+        # Keras must not compile it with XLA, where shapes are static.
+        self.supports_jit = not unpadding
         self.config = BertConfig.from_dict(config) if isinstance(config, dict) else config
 
     def input_signature(self) -> dict[str, keras.KerasTensor]:
@@ -108,6 +122,7 @@ class BertModel(keras.Model):
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "config": self.config.to_dict(),
+            "unpadding": self.unpadding,
         }
 
     @classmethod

@@ -21,6 +21,7 @@ class BertClassifier(BertModel):
         config: `BertConfig`.
         num_classes: int. Taken from `labels` where those are given.
         labels: sequence of str or None. Names of the classes; they travel with the checkpoint.
+        unpadding: bool. See `BertEncoder`.
 
     Call arguments:
         inputs: the encoder's dictionary.
@@ -53,9 +54,10 @@ class BertClassifier(BertModel):
         *,
         num_classes: int | None = None,
         labels: Sequence[str] | None = None,
+        unpadding: bool = False,
         **kwargs: Any,
     ):
-        super().__init__(config, **kwargs)
+        super().__init__(config, unpadding=unpadding, **kwargs)
         if labels is None:
             labels = [f"LABEL_{index}" for index in range(num_classes or 0)]
         if num_classes is None:
@@ -67,7 +69,9 @@ class BertClassifier(BertModel):
             )
         self.num_classes = num_classes
         self.labels = tuple(labels)
-        self.encoder = BertEncoder(self.config, dtype=self.dtype_policy, name="encoder")
+        self.encoder = BertEncoder(
+            self.config, unpadding=unpadding, dtype=self.dtype_policy, name="encoder"
+        )
         self.classification_head = ClassificationHead(
             num_classes,
             dropout=self.config.dropout,

@@ -11,6 +11,7 @@ from keras_bert.errors import InputError
 from keras_bert.layers.embeddings import BertEmbeddings
 from keras_bert.layers.heads import Pooler
 from keras_bert.layers.transformer_block import TransformerBlock
+from keras_bert.layers.unpadding import drop_padding, real_places, restore_padding
 from keras_bert.models.base import BertModel
 
 
@@ -20,6 +21,9 @@ class BertEncoder(BertModel):
 
     Args:
         config: `BertConfig`.
+        unpadding: bool. Compute dense layers for real tokens only. Padded positions of the outputs
+            are then zeros; real ones are the same. It needs shapes that may vary, as TensorFlow
+            has them outside XLA.
 
     Call arguments:
         inputs: dictionary of `token_ids` and `segment_ids`, int32 `(batch, length)`,
@@ -52,8 +56,8 @@ class BertEncoder(BertModel):
     # A checkpoint of a tagger or a span predictor has no pooler.
     new_heads = ("bert/pooler/",)
 
-    def __init__(self, config: BertConfig, **kwargs: Any):
-        super().__init__(config, **kwargs)
+    def __init__(self, config: BertConfig, *, unpadding: bool = False, **kwargs: Any):
+        super().__init__(config, unpadding=unpadding, **kwargs)
         config = self.config
         self.embeddings = BertEmbeddings(
             config.vocabulary_size,
@@ -108,18 +112,33 @@ class BertEncoder(BertModel):
         shape = (batch, length, self.config.hidden_dim)
         # (batch, length, hidden) -> (batch * length, hidden): one list of tokens until the end
         hidden = ops.reshape(embedded, (-1, self.config.hidden_dim))
+        places = None
+        # Not in the symbolic call that makes the weights: its shapes are unknown.
+        if self.unpadding and not isinstance(tokens, keras.KerasTensor):
+            places = real_places(inputs["padding_mask"])
+            hidden = drop_padding(hidden, places)
+
+        def whole(hidden):
+            if places is not None:
+                hidden = restore_padding(hidden, places, batch * length)
+            # (batch * length, hidden) -> (batch, length, hidden)
+            return ops.reshape(hidden, shape)
+
         states, attentions = [embedded], []
         for block in self.blocks:
             result = block(
-                hidden, attention_mask, training=training, return_probabilities=return_attentions
+                hidden,
+                attention_mask,
+                places,
+                training=training,
+                return_probabilities=return_attentions,
             )
             hidden = result["output"]
             if return_hidden_states:
-                states.append(ops.reshape(hidden, shape))
+                states.append(whole(hidden))
             if return_attentions:
                 attentions.append(result["probabilities"])
-        # (batch * length, hidden) -> (batch, length, hidden)
-        sequence_output = ops.reshape(hidden, shape)
+        sequence_output = whole(hidden)
         outputs = {
             "sequence_output": sequence_output,
             "pooled_output": self.pooler(sequence_output),

@@ -17,6 +17,7 @@ class BertPretrainer(BertModel):
 
     Args:
         config: `BertConfig`.
+        unpadding: bool. See `BertEncoder`.
 
     Call arguments:
         inputs: the encoder's dictionary, with `masked_positions`, int32 `(batch, predictions)`.
@@ -38,10 +39,12 @@ class BertPretrainer(BertModel):
         - Devlin et al. 2019, arXiv:1810.04805, section 3.1.
     """
 
-    def __init__(self, config: BertConfig, **kwargs: Any):
-        super().__init__(config, **kwargs)
+    def __init__(self, config: BertConfig, *, unpadding: bool = False, **kwargs: Any):
+        super().__init__(config, unpadding=unpadding, **kwargs)
         config = self.config
-        self.encoder = BertEncoder(config, dtype=self.dtype_policy, name="encoder")
+        self.encoder = BertEncoder(
+            config, unpadding=unpadding, dtype=self.dtype_policy, name="encoder"
+        )
         self.masked_lm_head = MaskedLMHead(
             config.vocabulary_size,
             config.hidden_dim,

@@ -1,0 +1,80 @@
+"""Without padding, models compute the same as with it."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert.models.classifier import BertClassifier
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.pretrainer import BertPretrainer
+from tests.conformance import assert_equal
+
+
+def twins(make, config):
+    padded, unpadded = make(config), make(config, unpadding=True)
+    unpadded.set_weights(padded.get_weights())
+    return padded, unpadded
+
+
+def test_real_tokens_are_the_same_and_padding_is_zero(tiny_config, features):
+    padded, unpadded = twins(BertEncoder, tiny_config)
+    options = {"return_hidden_states": True, "return_attentions": True}
+    expected, outputs = padded(features, **options), unpadded(features, **options)
+    mask = features["padding_mask"]
+    np.testing.assert_allclose(outputs["pooled_output"], expected["pooled_output"], atol=1e-6)
+    states = [(outputs["sequence_output"], expected["sequence_output"])]
+    states += zip(outputs["hidden_states"][1:], expected["hidden_states"][1:], strict=True)
+    for state, reference in states:
+        np.testing.assert_allclose(state.numpy()[mask], reference.numpy()[mask], atol=1e-6)
+        assert not state.numpy()[~mask].any()
+    for one, other in zip(outputs["attentions"], expected["attentions"], strict=True):
+        # (batch, heads, query, key) -> real queries
+        real = np.transpose(one.numpy(), (0, 2, 1, 3))[mask]
+        np.testing.assert_allclose(real, np.transpose(other, (0, 2, 1, 3))[mask], atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_graph_with_unknown_shapes(tiny_config, features, dtype):
+    encoder = BertEncoder(tiny_config, unpadding=True, dtype=dtype)
+    signature = {name: tf.TensorSpec([None, None], array.dtype) for name, array in features.items()}
+    graph = tf.function(lambda inputs: encoder(inputs), input_signature=[signature])
+    assert_equal(graph(features), encoder(features), 1e-2 if dtype != "float32" else 1e-5)
+    none = {name: array[:0] for name, array in features.items()}
+    assert graph(none)["pooled_output"].shape == (0, 32)
+
+
+def test_gradients_and_training_are_the_same(tiny_config, features):
+    config = dataclasses.replace(tiny_config, dropout=0.0, attention_dropout=0.0)
+    models = twins(lambda config, **k: BertClassifier(config, num_classes=2, **k), config)
+    gradients, losses = [], []
+    labels = np.array([0, 1])
+    for model in models:
+        with tf.GradientTape() as tape:
+            logits = model(features, training=True)
+            loss = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        variables = [variable.value for variable in model.trainable_variables]
+        gradients.append(tape.gradient(loss, variables))
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        losses.append(model.fit(features, labels, epochs=3, verbose=0).history["loss"])
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_allclose(
+            tf.convert_to_tensor(one), tf.convert_to_tensor(other), atol=1e-5
+        )
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_pretraining_heads_are_the_same(tiny_config, pretraining_features):
+    padded, unpadded = twins(BertPretrainer, tiny_config)
+    assert_equal(unpadded(pretraining_features), padded(pretraining_features), 1e-5)
+
+
+def test_configuration_and_checkpoints(tiny_config, features, tmp_path):
+    model = BertClassifier(tiny_config, num_classes=2, unpadding=True)
+    assert BertClassifier.from_config(model.get_config()).encoder.unpadding
+    assert not model.supports_jit
+    model.save_checkpoint(tmp_path)
+    assert_equal(BertClassifier.from_checkpoint(tmp_path)(features), model(features), 1e-6)
+    assert BertClassifier.from_checkpoint(tmp_path, unpadding=True).unpadding
