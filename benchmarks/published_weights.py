@@ -70,6 +70,7 @@ def main() -> None:
         "versions": f"transformers {transformers.__version__}, torch {torch.__version__}",
         "differences": worst,
         "golden": {
+            "sentences": SENTENCES,
             "first_values": np.round(golden[:, :4].astype(float), 6).tolist(),
             "similarities": np.round((golden @ golden.T).astype(float), 6).tolist(),
         },

@@ -244,6 +244,7 @@ def test_wrong_input_is_one_line_with_exit_code_2(work, tmp_path, capsys):
     fails(capsys, [*finetune, "--init", f"{tmp_path}/none"], "none")
     fails(capsys, [*finetune, "--sequence-length", "1000"], "1000 > 512")
     fails(capsys, [*finetune, "--sequence-length", "3"], "sequence_length=3")
+    fails(capsys, [*finetune, "--layer-decay", "0"], "--layer-decay", "Received: 0")
     data = tmp_path / "data"
     data.mkdir()
     (data / "train.jsonl").write_text((work / "train.jsonl").read_text())

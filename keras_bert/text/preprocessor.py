@@ -7,13 +7,12 @@ import tensorflow as tf
 
 from keras_bert.config import SHORTEST_SEQUENCE
 from keras_bert.errors import InputError
-from keras_bert.text.layer import TextLayer
 from keras_bert.text.packing import TRUNCATIONS, pack, truncate_pair
-from keras_bert.text.tokenization import Tokenizer
+from keras_bert.text.tokenization import Tokenizer, TokenizingLayer
 
 
 @keras.saving.register_keras_serializable("keras_bert")
-class BertPreprocessor(TextLayer):
+class BertPreprocessor(TokenizingLayer):
     """Turns single texts or pairs into the tensors that every model takes.
 
     Args:
@@ -62,7 +61,7 @@ class BertPreprocessor(TextLayer):
         truncation: str = "longest_first",
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(tokenizer, **kwargs)
         if type(sequence_length) is not int or sequence_length < SHORTEST_SEQUENCE:
             raise InputError(
                 f"`sequence_length` must be an integer of at least {SHORTEST_SEQUENCE}. "
@@ -77,7 +76,6 @@ class BertPreprocessor(TextLayer):
                 f"`truncation` must be one of {', '.join(TRUNCATIONS)}. "
                 f"Received: truncation={truncation!r}"
             )
-        self.tokenizer = tokenizer
         self.sequence_length = sequence_length
         self.padding = padding
         self.truncation = truncation
@@ -137,13 +135,7 @@ class BertPreprocessor(TextLayer):
     def get_config(self):
         return {
             **super().get_config(),
-            "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
             "sequence_length": self.sequence_length,
             "padding": self.padding,
             "truncation": self.truncation,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        tokenizer = keras.saving.deserialize_keras_object(config["tokenizer"])
-        return cls(**{**config, "tokenizer": tokenizer})

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from keras_bert.text.layer import TextLayer
@@ -47,6 +48,27 @@ class Tokenizer(TextLayer):
         """The first `count` tokens of strings `(rows,)`, or all where there are fewer."""
         tokens = self.tokenize_rows(text)
         return keep_first(tokens, tf.fill([tokens.nrows()], tf.constant(count, tf.int64)))
+
+
+class TokenizingLayer(TextLayer):
+    """Base of the layers that hold a tokenizer, which travels in their configuration.
+
+    Args:
+        tokenizer: `Tokenizer`.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.tokenizer = tokenizer
+
+    def get_config(self):
+        tokenizer = keras.saving.serialize_keras_object(self.tokenizer)
+        return {**super().get_config(), "tokenizer": tokenizer}
+
+    @classmethod
+    def from_config(cls, config):
+        tokenizer = keras.saving.deserialize_keras_object(config["tokenizer"])
+        return cls(**{**config, "tokenizer": tokenizer})
 
 
 def flatten(text: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:

@@ -6,13 +6,13 @@ import keras
 import tensorflow as tf
 
 from keras_bert.errors import InputError
-from keras_bert.text.layer import TextLayer
 from keras_bert.text.packing import pack
+from keras_bert.text.tokenization import TokenizingLayer
 from keras_bert.text.tokenizer import BertTokenizer
 
 
 @keras.saving.register_keras_serializable("keras_bert")
-class SlidingWindows(TextLayer):
+class SlidingWindows(TokenizingLayer):
     """Cuts contexts of any length into overlapping rows `[CLS] query [SEP] window [SEP]`.
 
     Without queries the rows are `[CLS] window [SEP]`.
@@ -61,7 +61,7 @@ class SlidingWindows(TextLayer):
         query_length: int = 64,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(tokenizer, **kwargs)
         for name, value in (("stride", stride), ("query_length", query_length)):
             if type(value) is not int or value < 1:
                 raise InputError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
@@ -71,7 +71,6 @@ class SlidingWindows(TextLayer):
                 f"token of the context: at least query_length + 4 = {query_length + 4}. "
                 f"Received: sequence_length={sequence_length!r}"
             )
-        self.tokenizer = tokenizer
         self.sequence_length = sequence_length
         self.stride = stride
         self.query_length = query_length
@@ -125,13 +124,7 @@ class SlidingWindows(TextLayer):
     def get_config(self):
         return {
             **super().get_config(),
-            "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
             "sequence_length": self.sequence_length,
             "stride": self.stride,
             "query_length": self.query_length,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        tokenizer = keras.saving.deserialize_keras_object(config["tokenizer"])
-        return cls(**{**config, "tokenizer": tokenizer})

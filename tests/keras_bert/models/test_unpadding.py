@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_bert.errors import InputError
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer
@@ -78,3 +79,9 @@ def test_configuration_and_checkpoints(tiny_config, features, tmp_path):
     model.save_checkpoint(tmp_path)
     assert_equal(BertClassifier.from_checkpoint(tmp_path)(features), model(features), 1e-6)
     assert BertClassifier.from_checkpoint(tmp_path, unpadding=True).unpadding
+
+
+def test_other_backends_are_refused(tiny_config, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(InputError, match=r"unpadding.*jax"):
+        BertEncoder(tiny_config, unpadding=True)
