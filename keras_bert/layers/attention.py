@@ -98,24 +98,32 @@ class SelfAttention(keras.layers.Layer):
         projected = ops.transpose(projected, (2, 0, 3, 1, 4))
         # Not by indices: a slice's gradient is a padded array of zeros for each of the three.
         query, key, value = ops.unstack(projected, 3, axis=0)
-        query = query * (1 / math.sqrt(self.head_dim))
         # (batch, heads, query, head) x (batch, heads, head, key) -> (batch, heads, query, key)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
-        # Half of the smallest number: far below every score, and two of them do not overflow.
-        blocked = ops.cast(-0.5 * _largest(scores.dtype), scores.dtype)
         # (batch, query, key) -> (batch, 1, query, key), the same for every head
-        scores = ops.where(ops.expand_dims(attention_mask, 1), scores, blocked)
-        probabilities = ops.softmax(scores, axis=-1)
+        visible = ops.expand_dims(attention_mask, 1)
+        scale = 1 / math.sqrt(self.head_dim)
+        result = {}
+        if training and keras.backend.backend() == "tensorflow" and not return_probabilities:
+            from keras_bert.layers import tensorflow_kernels as kernels
+
+            dropout = kernels.dropout_bits(ops.shape(scores), self.dropout)
+            weights = kernels.trained_attention_weights(scores, visible, scale, dropout)
+        else:
+            # Half of the smallest number: far below every score, and two of them do not overflow.
+            blocked = ops.cast(-0.5 * _largest(scores.dtype), scores.dtype)
+            scores = scores * scale + ops.where(visible, ops.zeros_like(blocked), blocked)
+            probabilities = ops.softmax(scores, axis=-1)
+            weights = self.dropout(probabilities, training=training)
+            if return_probabilities:
+                result["probabilities"] = probabilities
         # (batch, heads, query, key) x (batch, heads, key, head) -> (batch, heads, query, head)
-        context = ops.matmul(self.dropout(probabilities, training=training), value)
+        context = ops.matmul(weights, value)
         # (batch, heads, length, head) -> (batch * length, heads * head)
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (-1, self.hidden_dim))
         if places is not None:
             context = drop_padding(context, places)
-        result = {"output": self.output_dense(context)}
-        if return_probabilities:
-            result["probabilities"] = probabilities
-        return result
+        return {**result, "output": self.output_dense(context)}
 
     def get_config(self):
         return {

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_bert.layers.initializers import truncated_normal
+from keras_bert.layers.layer_normalization import LayerNormalization
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -78,7 +79,7 @@ class BertEmbeddings(keras.layers.Layer):
         self.token_table = table(vocabulary_size, "token")
         self.segment_table = table(num_segments, "segment")
         self.position_table = table(max_sequence_length, "position")
-        self.layer_norm = keras.layers.LayerNormalization(
+        self.layer_norm = LayerNormalization(
             epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
         )
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
@@ -103,7 +104,7 @@ class BertEmbeddings(keras.layers.Layer):
         segments = self.segment_table(segment_ids)
         summed = ops.cast(embedded, segments.dtype) + segments
         summed = summed + self.position_table(position_ids)
-        return self.dropout(self.layer_norm(summed), training=training)
+        return self.dropout(self.layer_norm(summed, training=training), training=training)
 
     def compute_output_shape(self, tokens_shape, *_):
         return (*tokens_shape[:2], self.hidden_dim)

@@ -5,7 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_bert.layers.initializers import activation_function, truncated_normal
+from keras_bert.layers.activation import activate
+from keras_bert.layers.initializers import truncated_normal
+from keras_bert.layers.layer_normalization import LayerNormalization
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -80,6 +82,7 @@ class MaskedLMHead(keras.layers.Layer):
         sequence_output: floats `(batch, length, hidden_dim)`.
         masked_positions: integers `(batch, predictions)`.
         token_embeddings: floats `(vocabulary_size, hidden_dim)`.
+        training: bool.
 
     Returns:
         Logits, float32 `(batch, predictions, vocabulary_size)`.
@@ -114,12 +117,11 @@ class MaskedLMHead(keras.layers.Layer):
         self.initializer_range = initializer_range
         self.dense = keras.layers.Dense(
             hidden_dim,
-            activation=activation_function(activation),
             kernel_initializer=truncated_normal(initializer_range),
             dtype=self.dtype_policy,
             name="dense",
         )
-        self.layer_norm = keras.layers.LayerNormalization(
+        self.layer_norm = LayerNormalization(
             epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
         )
 
@@ -128,7 +130,7 @@ class MaskedLMHead(keras.layers.Layer):
         self.layer_norm.build((None, self.hidden_dim))
         self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
 
-    def call(self, sequence_output, masked_positions, token_embeddings):
+    def call(self, sequence_output, masked_positions, token_embeddings, training=None):
         batch, length, _ = ops.shape(sequence_output)
         predictions = ops.shape(masked_positions)[1]
         # (batch, length, hidden) -> (batch * length, hidden)
@@ -136,14 +138,18 @@ class MaskedLMHead(keras.layers.Layer):
         # Position p of row b stands at b * length + p: (batch, predictions).
         row_starts = ops.expand_dims(ops.arange(batch, dtype="int32") * length, 1)
         places = ops.reshape(ops.cast(masked_positions, "int32") + row_starts, (-1,))
-        hidden = self.layer_norm(self.dense(ops.take(tokens, places, axis=0)))
+        hidden = self.dense(ops.take(tokens, places, axis=0))
+        hidden = activate(hidden, self.activation, training=training)
+        hidden = self.layer_norm(hidden, training=training)
         embeddings = ops.cast(token_embeddings, hidden.dtype)
         logits = ops.matmul(hidden, ops.transpose(embeddings))
         logits = ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
         # (batch * predictions, vocabulary) -> (batch, predictions, vocabulary)
         return ops.reshape(logits, (batch, predictions, self.vocabulary_size))
 
-    def compute_output_spec(self, sequence_output, masked_positions, token_embeddings):
+    def compute_output_spec(
+        self, sequence_output, masked_positions, token_embeddings, training=None
+    ):
         return keras.KerasTensor((*masked_positions.shape, self.vocabulary_size), dtype="float32")
 
     def get_config(self):

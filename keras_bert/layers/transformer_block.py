@@ -4,8 +4,10 @@ from typing import Any
 
 import keras
 
+from keras_bert.layers.activation import activate
 from keras_bert.layers.attention import SelfAttention
-from keras_bert.layers.initializers import activation_function, truncated_normal
+from keras_bert.layers.initializers import truncated_normal
+from keras_bert.layers.layer_normalization import ResidualLayerNormalization
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -68,18 +70,17 @@ class TransformerBlock(keras.layers.Layer):
         self.initializer_range = initializer_range
         policy = self.dtype_policy
 
-        def dense(units, name, **options):
+        def dense(units, name):
             return keras.layers.Dense(
                 units,
                 kernel_initializer=truncated_normal(initializer_range),
                 dtype=policy,
                 name=name,
-                **options,
             )
 
         def layer_norm(name):
-            return keras.layers.LayerNormalization(
-                epsilon=layer_norm_epsilon, dtype=policy, name=name
+            return ResidualLayerNormalization(
+                dropout, epsilon=layer_norm_epsilon, dtype=policy, name=name
             )
 
         self.attention = SelfAttention(
@@ -91,15 +92,9 @@ class TransformerBlock(keras.layers.Layer):
             name="attention",
         )
         self.attention_layer_norm = layer_norm("attention_layer_norm")
-        self.intermediate = dense(
-            intermediate_dim, "intermediate", activation=activation_function(activation)
-        )
+        self.intermediate = dense(intermediate_dim, "intermediate")
         self.output_dense = dense(hidden_dim, "output")
         self.output_layer_norm = layer_norm("output_layer_norm")
-        self.attention_output_dropout = keras.layers.Dropout(
-            dropout, dtype=policy, name="attention_output_dropout"
-        )
-        self.output_dropout = keras.layers.Dropout(dropout, dtype=policy, name="output_dropout")
 
     def build(self, hidden_shape, attention_mask_shape=None, places_shape=None):
         self.attention.build(hidden_shape)
@@ -116,11 +111,10 @@ class TransformerBlock(keras.layers.Layer):
             training=training,
             return_probabilities=return_probabilities,
         )
-        output = self.attention_output_dropout(attended["output"], training=training)
-        hidden = self.attention_layer_norm(hidden + output)
-        output = self.output_dense(self.intermediate(hidden))
-        output = self.output_dropout(output, training=training)
-        return {**attended, "output": self.output_layer_norm(hidden + output)}
+        hidden = self.attention_layer_norm(attended["output"], hidden, training=training)
+        inner = activate(self.intermediate(hidden), self.activation, training=training)
+        output = self.output_layer_norm(self.output_dense(inner), hidden, training=training)
+        return {**attended, "output": output}
 
     def get_config(self):
         return {

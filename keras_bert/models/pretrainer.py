@@ -75,6 +75,7 @@ class BertPretrainer(BertModel):
                 encoded["sequence_output"],
                 inputs["masked_positions"],
                 self.encoder.token_embeddings,
+                training=training,
             ),
             "next_sentence_logits": self.next_sentence_head(
                 encoded["pooled_output"], training=training

@@ -60,7 +60,7 @@ def test_bias_correction_is_keras_adamw():
         for _ in range(3):
             optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
         results.append(np.asarray(variable))
-    np.testing.assert_allclose(results[0], results[1], rtol=1e-6)
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-5)
 
 
 def test_layer_norm_and_biases_do_not_decay(tiny_config):
@@ -74,7 +74,7 @@ def test_layer_norm_and_biases_do_not_decay(tiny_config):
     optimizer.apply(zeros, model.trainable_variables)
     for variable in model.trainable_variables:
         factor = 1 if "layer_norm" in variable.path or variable.path.endswith("bias") else 0.9999
-        np.testing.assert_allclose(variable, before[variable.path] * factor, rtol=1e-6)
+        np.testing.assert_allclose(variable, before[variable.path] * factor, rtol=1e-5)
 
 
 def test_configuration_round_trip():
