@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_bert.layers.initializers import truncated_normal
-from keras_bert.layers.unpadding import drop_padding, restore_padding
+from keras_bert.layers.unpadding import drop_padding, spread
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -28,8 +28,8 @@ class SelfAttention(keras.layers.Layer):
         hidden: floats `(batch * length, hidden_dim)`.
         attention_mask: bool `(batch, query, length)`, true where a query may look; `query` is
             `length`, or 1 for a mask that is the same for every query, as a padding mask is.
-        places: int32 `(real,)` or None. Where the padding was dropped, the places of the real
-            tokens among all: `hidden` and the output are then `(real, hidden_dim)`.
+        real: `RealTokens` or None. Where the padding was dropped: `hidden` and the output are then
+            `(real, hidden_dim)`.
         training: bool.
         return_probabilities: bool. Return the attention probabilities too.
 
@@ -83,15 +83,15 @@ class SelfAttention(keras.layers.Layer):
         )
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
-    def build(self, hidden_shape, attention_mask_shape=None, places_shape=None):
+    def build(self, hidden_shape, attention_mask_shape=None, real_shape=None):
         self.query_key_value.build(hidden_shape)
         self.output_dense.build(hidden_shape)
 
-    def call(self, hidden, attention_mask, places=None, training=None, return_probabilities=False):
+    def call(self, hidden, attention_mask, real=None, training=None, return_probabilities=False):
         batch, _, length = ops.shape(attention_mask)
         projected = self.query_key_value(hidden)
-        if places is not None:
-            projected = restore_padding(projected, places, batch * length)
+        if real is not None:
+            projected = spread(projected, real)
         # (batch * length, 3 * hidden) -> (batch, length, 3, heads, head)
         projected = ops.reshape(projected, (batch, length, 3, self.num_heads, self.head_dim))
         # (batch, length, 3, heads, head) -> (3, batch, heads, length, head)
@@ -121,8 +121,8 @@ class SelfAttention(keras.layers.Layer):
         context = ops.matmul(weights, value)
         # (batch, heads, length, head) -> (batch * length, heads * head)
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (-1, self.hidden_dim))
-        if places is not None:
-            context = drop_padding(context, places)
+        if real is not None:
+            context = drop_padding(context, real)
         return {**result, "output": self.output_dense(context)}
 
     def get_config(self):

@@ -91,13 +91,8 @@ class BertEmbeddings(keras.layers.Layer):
         self.layer_norm.build((*shape, self.hidden_dim))
 
     def call(self, tokens, segment_ids, position_ids=None, training=None):
-        length = tokens.shape[1]
-        if isinstance(length, int) and length > self.max_sequence_length:
-            raise ValueError(
-                "the length of `tokens` must not exceed `max_sequence_length`. "
-                f"Received: length={length}, max_sequence_length={self.max_sequence_length}"
-            )
         if position_ids is None:
+            self.check_length(tokens.shape[1])
             # (length,) -> (1, length), the same for every row
             position_ids = ops.expand_dims(ops.arange(ops.shape(tokens)[1], dtype="int32"), 0)
         embedded = self.token_table(tokens) if len(tokens.shape) == 2 else tokens
@@ -105,6 +100,14 @@ class BertEmbeddings(keras.layers.Layer):
         summed = ops.cast(embedded, segments.dtype) + segments
         summed = summed + self.position_table(position_ids)
         return self.dropout(self.layer_norm(summed, training=training), training=training)
+
+    def check_length(self, length: int | None) -> None:
+        """Raises `ValueError` if there are more places in a row than positions."""
+        if length is not None and length > self.max_sequence_length:
+            raise ValueError(
+                "the length of `tokens` must not exceed `max_sequence_length`. "
+                f"Received: length={length}, max_sequence_length={self.max_sequence_length}"
+            )
 
     def compute_output_shape(self, tokens_shape, *_):
         return (*tokens_shape[:2], self.hidden_dim)

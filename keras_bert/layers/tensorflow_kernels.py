@@ -17,6 +17,9 @@ from typing import Any
 
 import tensorflow as tf
 
+# There is no public way to ask.
+from tensorflow.python.ops import control_flow_util
+
 # The kernel computes with this epsilon, whatever the graph says (TensorFlow 2.21).
 _KERNEL_EPSILON = 1e-3
 # Exact in every float type. LayerNorm does not depend on the scale of its input, so that the
@@ -45,6 +48,7 @@ def layer_normalization(
     """
     if training:
         return _normalized_in_one_pass(inputs, gamma, beta, tf.constant(epsilon))
+    gamma, beta = map(tf.convert_to_tensor, (gamma, beta))
     if epsilon <= _NEGLIGIBLE_EPSILON and inputs.dtype != tf.float16 and _is_constant(gamma):
         return _normalized_by_kernel(inputs, gamma, beta)
     return _normalized(inputs, gamma, beta, epsilon)
@@ -99,7 +103,10 @@ def gelu(inputs: Any, *, approximate: bool, training: bool) -> tf.Tensor:
     """
     if training:
         return (_gelu_tanh_in_one_pass if approximate else _gelu_in_one_pass)(inputs)
-    return tf.nn.gelu(inputs, approximate=approximate)
+    # The rewriter orders operands by name, and finds GELU where the bias comes first: the names
+    # here must sort after those of the dense layers before, "intermediate" and "dense".
+    with tf.name_scope("nonlinearity"):
+        return tf.nn.gelu(inputs, approximate=approximate)
 
 
 def dropout_bits(shape: Any, dropout: Any) -> tuple:
@@ -122,6 +129,11 @@ def dropout_bits(shape: Any, dropout: Any) -> tuple:
     )
     bits = tf.reshape(tf.bitcast(numbers, tf.uint16), [-1])[:count]
     return tf.reshape(bits, shape), tf.constant(round(dropout.rate * _DROPOUT_LEVELS))
+
+
+def is_compiled_by_xla() -> bool:
+    """Whether the graph that is being made will be compiled as a whole, for fixed shapes."""
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 def _in_one_pass(function: Callable) -> Callable:

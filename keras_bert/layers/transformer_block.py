@@ -27,6 +27,7 @@ class TransformerBlock(keras.layers.Layer):
     Call arguments:
         hidden: floats `(batch * length, hidden_dim)`.
         attention_mask: bool `(batch, query, length)`, see `SelfAttention`.
+        real: `RealTokens` or None, see `SelfAttention`.
         training: bool.
         return_probabilities: bool.
 
@@ -96,18 +97,18 @@ class TransformerBlock(keras.layers.Layer):
         self.output_dense = dense(hidden_dim, "output")
         self.output_layer_norm = layer_norm("output_layer_norm")
 
-    def build(self, hidden_shape, attention_mask_shape=None, places_shape=None):
+    def build(self, hidden_shape, attention_mask_shape=None, real_shape=None):
         self.attention.build(hidden_shape)
         self.attention_layer_norm.build(hidden_shape)
         self.intermediate.build(hidden_shape)
         self.output_dense.build((*hidden_shape[:-1], self.intermediate_dim))
         self.output_layer_norm.build(hidden_shape)
 
-    def call(self, hidden, attention_mask, places=None, training=None, return_probabilities=False):
+    def call(self, hidden, attention_mask, real=None, training=None, return_probabilities=False):
         attended = self.attention(
             hidden,
             attention_mask,
-            places,
+            real,
             training=training,
             return_probabilities=return_probabilities,
         )

@@ -19,13 +19,13 @@ class BertModel(keras.Model):
 
     Args:
         config: `BertConfig`, or a dictionary of its fields.
-        unpadding: bool. Compute dense layers for real tokens only. Padded positions of the outputs
-            are then zeros; real ones are the same. It needs shapes that may vary, as TensorFlow
-            has them outside XLA.
+        unpadding: bool or None. Compute all but the attention for real tokens only. Padded
+            positions of the outputs are then zeros; real ones are the same. It needs shapes that
+            may vary, which TensorFlow has outside XLA: None means there, and only there.
     """
 
     def __init__(
-        self, config: BertConfig | dict[str, Any], *, unpadding: bool = False, **kwargs: Any
+        self, config: BertConfig | dict[str, Any], *, unpadding: bool | None = None, **kwargs: Any
     ):
         super().__init__(**kwargs)
         if unpadding and keras.backend.backend() != "tensorflow":
@@ -35,7 +35,7 @@ class BertModel(keras.Model):
             )
         self.unpadding = unpadding
         # Keras must not compile it with XLA, where shapes are static.
-        self.supports_jit = not unpadding
+        self.supports_jit = unpadding is not True
         self.config = BertConfig.from_dict(config) if isinstance(config, dict) else config
 
     def input_signature(self) -> dict[str, keras.KerasTensor]:

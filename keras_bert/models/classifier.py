@@ -21,7 +21,7 @@ class BertClassifier(BertModel):
         config: `BertConfig`.
         num_classes: int. Taken from `labels` where those are given.
         labels: sequence of str or None. Names of the classes; they travel with the checkpoint.
-        unpadding: bool. See `BertEncoder`.
+        unpadding: bool or None. See `BertEncoder`.
 
     Call arguments:
         inputs: the encoder's dictionary.
@@ -54,7 +54,7 @@ class BertClassifier(BertModel):
         *,
         num_classes: int | None = None,
         labels: Sequence[str] | None = None,
-        unpadding: bool = False,
+        unpadding: bool | None = None,
         **kwargs: Any,
     ):
         super().__init__(config, unpadding=unpadding, **kwargs)

@@ -11,7 +11,7 @@ from keras_bert.errors import InputError
 from keras_bert.layers.embeddings import BertEmbeddings
 from keras_bert.layers.heads import Pooler
 from keras_bert.layers.transformer_block import TransformerBlock
-from keras_bert.layers.unpadding import drop_padding, real_places, restore_padding
+from keras_bert.layers.unpadding import RealTokens, is_possible, restore_padding
 from keras_bert.models.base import BertModel
 
 
@@ -21,9 +21,9 @@ class BertEncoder(BertModel):
 
     Args:
         config: `BertConfig`.
-        unpadding: bool. Compute dense layers for real tokens only. Padded positions of the outputs
-            are then zeros; real ones are the same. It needs shapes that may vary, as TensorFlow
-            has them outside XLA.
+        unpadding: bool or None. Compute all but the attention for real tokens only. Padded
+            positions of the outputs are then zeros; real ones are the same. It needs shapes that
+            may vary, which TensorFlow has outside XLA: None means there, and only there.
 
     Call arguments:
         inputs: dictionary of `token_ids` and `segment_ids`, int32 `(batch, length)`,
@@ -56,7 +56,7 @@ class BertEncoder(BertModel):
     # A checkpoint of a tagger or a span predictor has no pooler.
     new_heads = ("bert/pooler/",)
 
-    def __init__(self, config: BertConfig, *, unpadding: bool = False, **kwargs: Any):
+    def __init__(self, config: BertConfig, *, unpadding: bool | None = None, **kwargs: Any):
         super().__init__(config, unpadding=unpadding, **kwargs)
         config = self.config
         self.embeddings = BertEmbeddings(
@@ -105,31 +105,26 @@ class BertEncoder(BertModel):
         if attention_mask is None:
             # (batch, key) -> (batch, 1, key), the same for every query
             attention_mask = ops.expand_dims(ops.cast(inputs["padding_mask"], "bool"), 1)
-        embedded = self.embeddings(
-            tokens, inputs["segment_ids"], inputs.get("position_ids"), training=training
-        )
-        batch, length = ops.shape(tokens)[:2]
-        shape = (batch, length, self.config.hidden_dim)
-        # (batch, length, hidden) -> (batch * length, hidden): one list of tokens until the end
-        hidden = ops.reshape(embedded, (-1, self.config.hidden_dim))
-        places = None
         # Not in the symbolic call that makes the weights: its shapes are unknown.
-        if self.unpadding and not isinstance(tokens, keras.KerasTensor):
-            places = real_places(inputs["padding_mask"])
-            hidden = drop_padding(hidden, places)
+        symbolic = isinstance(tokens, keras.KerasTensor)
+        real = None if symbolic else self._real_tokens(inputs)
+        # (batch, length, hidden) -> (batch * length, hidden): one list of tokens until the end
+        embedded = self._embed(tokens, inputs, real, training)
+        hidden = ops.reshape(embedded, (-1, self.config.hidden_dim))
+        batch, length = ops.shape(tokens)[:2]
 
         def whole(hidden):
-            if places is not None:
-                hidden = restore_padding(hidden, places, batch * length)
+            if real is not None:
+                hidden = restore_padding(hidden, real)
             # (batch * length, hidden) -> (batch, length, hidden)
-            return ops.reshape(hidden, shape)
+            return ops.reshape(hidden, (batch, length, self.config.hidden_dim))
 
-        states, attentions = [embedded], []
+        states, attentions = [whole(hidden)] if return_hidden_states else [], []
         for block in self.blocks:
             result = block(
                 hidden,
                 attention_mask,
-                places,
+                real,
                 training=training,
                 return_probabilities=return_attentions,
             )
@@ -148,6 +143,30 @@ class BertEncoder(BertModel):
         if return_attentions:
             outputs["attentions"] = attentions
         return outputs
+
+    def _real_tokens(self, inputs):
+        """Where the real tokens stand, if padding is to be dropped."""
+        if self.unpadding is False or "padding_mask" not in inputs:
+            return None
+        return RealTokens.of(inputs["padding_mask"]) if self.unpadding or is_possible() else None
+
+    def _embed(self, tokens, inputs, real, training):
+        """Embeddings, `(batch, length, hidden)`, or `(1, real, hidden)` without padding."""
+        segment_ids, position_ids = inputs["segment_ids"], inputs.get("position_ids")
+        if real is not None:
+
+            def listed(tensor):
+                # (batch, length, ...) -> (batch * length, ...) -> (1, real, ...)
+                flat = ops.reshape(tensor, (-1, *tensor.shape[2:]))
+                return ops.expand_dims(ops.take(flat, real.places, axis=0), 0)
+
+            if position_ids is None:
+                self.embeddings.check_length(tokens.shape[1])
+                position_ids = ops.expand_dims(real.places % ops.shape(tokens)[1], 0)
+            else:
+                position_ids = listed(position_ids)
+            tokens, segment_ids = listed(tokens), listed(segment_ids)
+        return self.embeddings(tokens, segment_ids, position_ids, training=training)
 
     def freeze(self, num_layers: int) -> None:
         """Keeps the embeddings and the lowest `num_layers` blocks as they are in training.

@@ -17,7 +17,7 @@ class BertPretrainer(BertModel):
 
     Args:
         config: `BertConfig`.
-        unpadding: bool. See `BertEncoder`.
+        unpadding: bool or None. See `BertEncoder`.
 
     Call arguments:
         inputs: the encoder's dictionary, with `masked_positions`, int32 `(batch, predictions)`.
@@ -39,7 +39,7 @@ class BertPretrainer(BertModel):
         - Devlin et al. 2019, arXiv:1810.04805, section 3.1.
     """
 
-    def __init__(self, config: BertConfig, *, unpadding: bool = False, **kwargs: Any):
+    def __init__(self, config: BertConfig, *, unpadding: bool | None = None, **kwargs: Any):
         super().__init__(config, unpadding=unpadding, **kwargs)
         config = self.config
         self.encoder = BertEncoder(
