@@ -29,7 +29,7 @@ class SelfAttention(keras.layers.Layer):
         attention_mask: bool `(batch, query, length)`, true where a query may look; `query` is
             `length`, or 1 for a mask that is the same for every query, as a padding mask is.
         real: `RealTokens` or None. Where the padding was dropped: `hidden` and the output are then
-            `(real, hidden_dim)`.
+            `(kept, hidden_dim)`.
         training: bool.
         return_probabilities: bool. Return the attention probabilities too.
 

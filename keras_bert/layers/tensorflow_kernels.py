@@ -27,6 +27,8 @@ _KERNEL_EPSILON = 1e-3
 _SCALE = 2.0**15
 # Up to here the difference between the two epsilons is lost in rounding.
 _NEGLIGIBLE_EPSILON = 1e-10
+# Numbers in a tensor from which compiling pays within some steps.
+_COMPILED_SIZE = 2**19
 # Random bits of one decision to drop.
 _DROPOUT_LEVELS = 2**16
 
@@ -137,22 +139,47 @@ def is_compiled_by_xla() -> bool:
 
 
 def _in_one_pass(function: Callable) -> Callable:
-    """A function compiled by XLA; its gradient, compiled too, computes the function again."""
-    forward = tf.function(function, jit_compile=True)
+    """A function compiled by XLA; its gradient, compiled too, computes the function again.
 
-    @tf.function(jit_compile=True)
-    def backward(upstream, *inputs):
+    Of small tensors, `_COMPILED_SIZE`, both are computed operation by operation.
+    """
+
+    def gradient_of(upstream, *inputs):
         with tf.GradientTape() as tape:
             tape.watch([tensor for tensor in inputs if tensor.dtype.is_floating])
             outputs = function(*inputs)
-        return tape.gradient(outputs, inputs, upstream)
+        gradients = tape.gradient(outputs, inputs, upstream)
+        return [gradient for gradient in gradients if gradient is not None]
+
+    forward, backward = _compiled_if_large(function), _compiled_if_large(gradient_of)
 
     @tf.custom_gradient
     def with_gradient(*inputs):
-        return forward(*inputs), lambda upstream: backward(upstream, *inputs)
+        def gradient(upstream):
+            gradients = iter(backward(upstream, *inputs))
+            return [next(gradients) if x.dtype.is_floating else None for x in inputs]
 
-    # Tensors, because a custom gradient does not take variables among its inputs.
-    return lambda *inputs: with_gradient(*map(tf.convert_to_tensor, inputs))
+        return forward(*inputs), gradient
+
+    def call(*inputs):
+        # Tensors, because a custom gradient does not take variables among its inputs.
+        inputs = [tf.convert_to_tensor(tensor) for tensor in inputs]
+        return function(*inputs) if is_compiled_by_xla() else with_gradient(*inputs)
+
+    return call
+
+
+def _compiled_if_large(function):
+    compiled = tf.function(function, jit_compile=True)
+
+    def call(*inputs):
+        return tf.cond(
+            tf.size(inputs[0]) >= _COMPILED_SIZE,
+            lambda: compiled(*inputs),
+            lambda: function(*inputs),
+        )
+
+    return call
 
 
 def _is_constant(tensor: Any) -> bool:

@@ -9,9 +9,14 @@ from keras import ops
 class RealTokens(NamedTuple):
     """Where the real tokens of a batch stand.
 
+    A few tokens of padding are kept, so that counts repeat from batch to batch: kernels are
+    compiled for each count.
+
     Args:
-        places: int32 `(real,)`. Their places in the list of all tokens.
-        order: int32 `(batch * length,)`. The number of each among the real ones; any, on padding.
+        places: int32 `(kept,)`. Places in the list of all tokens: those of the real ones in their
+            order, then of some padding.
+        order: int32 `(batch * length,)`. The number of each token among the real ones; any number,
+            on padding.
         is_real: bool `(batch * length, 1)`.
     """
 
@@ -21,16 +26,28 @@ class RealTokens(NamedTuple):
 
     @classmethod
     def of(cls, padding_mask: Any) -> "RealTokens":
-        """Counts the true places of a bool `(batch, length)`."""
+        """Finds the true places of a bool `(batch, length)`."""
         # (batch, length) -> (batch * length,)
         is_real = ops.reshape(ops.cast(padding_mask, "bool"), (-1,))
         order = ops.cumsum(ops.cast(is_real, "int32")) - 1
-        places = ops.cast(ops.nonzero(is_real)[0], "int32")
-        return cls(places, ops.maximum(order, 0), ops.expand_dims(is_real, 1))
+        real, padding = ops.nonzero(is_real)[0], ops.nonzero(ops.logical_not(is_real))[0]
+        count = ops.shape(real)[0]
+        # Slicing stops at the end of what padding there is.
+        places = ops.concatenate([real, padding[: _rounded(count) - count]])
+        return cls(
+            ops.cast(places, "int32"), ops.maximum(order, 0), ops.expand_dims(is_real, 1)
+        )
+
+
+def _rounded(count: Any) -> Any:
+    """The next multiple of 16, or of a sixteenth of the largest power of two within `count`."""
+    power = ops.floor(ops.log2(ops.cast(ops.maximum(count, 1), "float32")))
+    step = ops.cast(ops.maximum(ops.power(2.0, power - 4), 16), "int32")
+    return (count + step - 1) // step * step
 
 
 def drop_padding(tokens: Any, real: RealTokens) -> Any:
-    """Keeps the real tokens: `(batch * length, width)` to `(real, width)`."""
+    """Keeps the real tokens: `(batch * length, width)` to `(kept, width)`."""
 
     @ops.custom_gradient
     def drop(tokens):
@@ -44,7 +61,7 @@ def drop_padding(tokens: Any, real: RealTokens) -> Any:
 
 
 def restore_padding(tokens: Any, real: RealTokens) -> Any:
-    """Puts real tokens back among zeros: `(real, width)` to `(batch * length, width)`."""
+    """Puts real tokens back among zeros: `(kept, width)` to `(batch * length, width)`."""
     return ops.where(real.is_real, spread(tokens, real), ops.zeros((), tokens.dtype))
 
 

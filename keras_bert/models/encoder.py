@@ -151,12 +151,12 @@ class BertEncoder(BertModel):
         return RealTokens.of(inputs["padding_mask"]) if self.unpadding or is_possible() else None
 
     def _embed(self, tokens, inputs, real, training):
-        """Embeddings, `(batch, length, hidden)`, or `(1, real, hidden)` without padding."""
+        """Embeddings, `(batch, length, hidden)`, or `(1, kept, hidden)` without padding."""
         segment_ids, position_ids = inputs["segment_ids"], inputs.get("position_ids")
         if real is not None:
 
             def listed(tensor):
-                # (batch, length, ...) -> (batch * length, ...) -> (1, real, ...)
+                # (batch, length, ...) -> (batch * length, ...) -> (1, kept, ...)
                 flat = ops.reshape(tensor, (-1, *tensor.shape[2:]))
                 return ops.expand_dims(ops.take(flat, real.places, axis=0), 0)
 
