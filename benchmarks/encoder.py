@@ -133,7 +133,9 @@ def inference_contenders(config: BertConfig, directory: str) -> dict[str, Conten
 
     def hub(dtype):
         backbone = keras_hub.models.Backbone.from_preset(f"{directory}/keras_hub", dtype=dtype)
-        graph = tf.function(lambda inputs: backbone(inputs)["sequence_output"], reduce_retracing=True)
+        graph = tf.function(
+            lambda inputs: backbone(inputs)["sequence_output"], reduce_retracing=True
+        )
         return lambda inputs: graph(inputs).numpy()
 
     def peer(dtype, autocast=False):

@@ -20,6 +20,9 @@ _HOMES = {
     "BertEncoder": "keras_bert.models.encoder",
     "BertPretrainer": "keras_bert.models.pretrainer",
     "BertClassifier": "keras_bert.models.classifier",
+    "BertTagger": "keras_bert.models.tagger",
+    "BertSpanPredictor": "keras_bert.models.span_predictor",
+    "BertMultipleChoice": "keras_bert.models.multiple_choice",
 }
 
 __all__ = ["__version__", *_HOMES]

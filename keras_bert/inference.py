@@ -56,9 +56,7 @@ class InferenceFunction:
         tensors = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
         return self.concrete_function(tensors)(**tensors)
 
-    def concrete_function(
-        self, inputs: dict[str, Any]
-    ) -> tf.types.experimental.ConcreteFunction:
+    def concrete_function(self, inputs: dict[str, Any]) -> tf.types.experimental.ConcreteFunction:
         """Returns the graph for inputs of such names, types and ranks; sizes may vary."""
         specs = {
             name: tf.TensorSpec([None] * len(x.shape), x.dtype, name=name)

@@ -33,17 +33,27 @@ def tiny_config(vocabulary) -> BertConfig:
     )
 
 
-@pytest.fixture
-def features(vocabulary) -> dict[str, np.ndarray]:
-    """Two rows of 9 tokens, the second padded."""
+def _features(vocabulary, lengths) -> dict[str, np.ndarray]:
     random = np.random.default_rng(0)
-    padding_mask = np.arange(9) < np.array([[9], [6]])
-    token_ids = random.integers(5, len(vocabulary), (2, 9)) * padding_mask
+    padding_mask = np.arange(9) < np.array(lengths)[..., np.newaxis]
+    token_ids = random.integers(5, len(vocabulary), padding_mask.shape) * padding_mask
     return {
         "token_ids": token_ids.astype("int32"),
         "segment_ids": ((np.arange(9) >= 4) & padding_mask).astype("int32"),
         "padding_mask": padding_mask,
     }
+
+
+@pytest.fixture
+def features(vocabulary) -> dict[str, np.ndarray]:
+    """Two rows of 9 tokens, the second padded."""
+    return _features(vocabulary, [9, 6])
+
+
+@pytest.fixture
+def choice_features(vocabulary) -> dict[str, np.ndarray]:
+    """Two rows of three choices, each of 9 tokens, some padded."""
+    return _features(vocabulary, [[9, 6, 4], [7, 9, 3]])
 
 
 @pytest.fixture

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from keras_bert.models.classifier import BertClassifier
+from keras_bert.models.multiple_choice import BertMultipleChoice
 from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.models.span_predictor import BertSpanPredictor
+from keras_bert.models.tagger import BertTagger
 
 pytest.importorskip("jax")
 
@@ -26,7 +29,9 @@ sys.meta_path.insert(0, NoTensorFlow())
 import json
 import keras
 import numpy as np
-from keras_bert import BertClassifier, BertPretrainer
+from keras_bert import (
+    BertClassifier, BertMultipleChoice, BertPretrainer, BertSpanPredictor, BertTagger
+)
 
 assert keras.backend.backend() == "jax"
 directory = sys.argv[1]
@@ -36,6 +41,12 @@ pretrainer = BertPretrainer.from_checkpoint(f"{directory}/pretrainer")
 classifier = BertClassifier.from_checkpoint(f"{directory}/classifier")
 outputs = {name: np.asarray(value) for name, value in pretrainer(features).items()}
 outputs["classes"] = np.asarray(classifier(features))
+outputs["tags"] = np.asarray(BertTagger.from_checkpoint(f"{directory}/tagger")(features))
+spans = BertSpanPredictor.from_checkpoint(f"{directory}/spans")(features)
+outputs |= {name: np.asarray(value) for name, value in spans.items()}
+with np.load(f"{directory}/choices.npz") as file:
+    choices = BertMultipleChoice.from_checkpoint(f"{directory}/choices")(dict(file))
+outputs["choices"] = np.asarray(choices)
 np.savez(f"{directory}/outputs.npz", **outputs)
 
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -54,12 +65,18 @@ print(json.dumps([history[0], history[-1], more[0], more[-1]]))
 
 
 def test_models_run_and_train_on_jax_without_tensorflow(
-    tiny_config, pretraining_features, tmp_path
+    tiny_config, pretraining_features, choice_features, tmp_path
 ):
     pretrainer = BertPretrainer(tiny_config)
     classifier = BertClassifier(tiny_config, num_classes=2)
     pretrainer.save_checkpoint(tmp_path / "pretrainer")
     classifier.save_checkpoint(tmp_path / "classifier")
+    tagger, spans = BertTagger(tiny_config, num_tags=3), BertSpanPredictor(tiny_config)
+    choices = BertMultipleChoice(tiny_config)
+    tagger.save_checkpoint(tmp_path / "tagger")
+    spans.save_checkpoint(tmp_path / "spans")
+    choices.save_checkpoint(tmp_path / "choices")
+    np.savez(tmp_path / "choices.npz", **choice_features)
     np.savez(tmp_path / "features.npz", **pretraining_features)
     result = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)],
@@ -70,11 +87,16 @@ def test_models_run_and_train_on_jax_without_tensorflow(
     )
     assert result.returncode == 0, result.stderr
     with np.load(tmp_path / "outputs.npz") as outputs:
-        expected = pretrainer(pretraining_features)
-        for name in ("masked_lm_logits", "next_sentence_logits"):
-            np.testing.assert_allclose(outputs[name], expected[name], atol=1e-5)
-        expected = classifier(pretraining_features)
-        np.testing.assert_allclose(outputs["classes"], expected, atol=1e-5)
+        expected = {
+            **pretrainer(pretraining_features),
+            "classes": classifier(pretraining_features),
+            "tags": tagger(pretraining_features),
+            **spans(pretraining_features),
+            "choices": choices(choice_features),
+        }
+        assert set(outputs) == set(expected)
+        for name, value in expected.items():
+            np.testing.assert_allclose(outputs[name], value, atol=1e-5)
     first, last, first_pretraining, last_pretraining = json.loads(result.stdout.splitlines()[-1])
     assert last < first
     assert last_pretraining < first_pretraining

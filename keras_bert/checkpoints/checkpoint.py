@@ -1,6 +1,7 @@
 """A checkpoint between formats: the shape of the network, its tensors by published names."""
 
 import dataclasses
+import itertools
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -63,16 +64,20 @@ class Checkpoint:
 
         Args:
             model: A `BertModel`.
-            optional: Prefixes of published names (`"output_"`); the tensors of such a head may all
-                be missing, in which case they keep their initial values and a warning is logged.
+            optional: Prefixes of published names (`"output_"`), from the top of the network down;
+                the tensors of such a head may all be missing where those of the heads before it
+                are, in which case they keep their initial values and a warning is logged.
 
         Raises:
             InputError: If a tensor is missing, misshapen or, in the encoder, unexpected.
         """
         tensors = model.published_tensors()
         present = {tensor.name for tensor in tensors if tensor.name in self.arrays}
+        # Class weights without the pooler that they stand on are a tagger's, not a classifier's.
         absent_heads = tuple(
-            head for head in optional if not any(name.startswith(head) for name in present)
+            itertools.takewhile(
+                lambda head: not any(name.startswith(head) for name in present), optional
+            )
         )
         problems, random, values = [], [], {}
         for tensor in tensors:

@@ -42,8 +42,16 @@ def _layer_norm(name, layer):
     ]
 
 
+def _output(prefix, layer):
+    # Published as (output, input), unlike every kernel; see the formats.
+    return [
+        PublishedTensor(f"{prefix}output_weights", layer.kernel),
+        PublishedTensor(f"{prefix}output_bias", layer.bias),
+    ]
+
+
 def encoder_tensors(encoder: Any) -> list[PublishedTensor]:
-    """Embeddings, blocks and pooler of a `BertEncoder`."""
+    """Embeddings, blocks and, where there is one, pooler of a `BertEncoder`."""
     embeddings = encoder.embeddings
     tensors = [
         PublishedTensor("bert/embeddings/word_embeddings", embeddings.token_table.embeddings),
@@ -70,28 +78,28 @@ def encoder_tensors(encoder: Any) -> list[PublishedTensor]:
         tensors += _dense(f"{name}/intermediate/dense", block.intermediate)
         tensors += _dense(f"{name}/output/dense", block.output_dense)
         tensors += _layer_norm(f"{name}/output", block.output_layer_norm)
-    return tensors + _dense("bert/pooler/dense", encoder.pooler.dense)
+    if encoder.pooler is not None:
+        tensors += _dense("bert/pooler/dense", encoder.pooler.dense)
+    return tensors
 
 
 def pretraining_tensors(model: Any) -> list[PublishedTensor]:
     """A `BertPretrainer`: the encoder and both heads."""
-    head, next_sentence = model.masked_lm_head, model.next_sentence_head.dense
+    head = model.masked_lm_head
     return [
         *encoder_tensors(model.encoder),
         *_dense("cls/predictions/transform/dense", head.dense),
         *_layer_norm("cls/predictions/transform", head.layer_norm),
         PublishedTensor("cls/predictions/output_bias", head.bias),
-        # Published as (output, input), unlike every kernel; see the formats.
-        PublishedTensor("cls/seq_relationship/output_weights", next_sentence.kernel),
-        PublishedTensor("cls/seq_relationship/output_bias", next_sentence.bias),
+        *_output("cls/seq_relationship/", model.next_sentence_head.dense),
     ]
 
 
 def classifier_tensors(model: Any) -> list[PublishedTensor]:
-    """A `BertClassifier`: the encoder and the class weights."""
-    head = model.classification_head.dense
-    return [
-        *encoder_tensors(model.encoder),
-        PublishedTensor("output_weights", head.kernel),
-        PublishedTensor("output_bias", head.bias),
-    ]
+    """A `BertClassifier`, `BertTagger` or `BertMultipleChoice`: the encoder and the head."""
+    return [*encoder_tensors(model.encoder), *_output("", model.classification_head.dense)]
+
+
+def span_tensors(model: Any) -> list[PublishedTensor]:
+    """A `BertSpanPredictor`: the encoder and the weights of starts and ends."""
+    return [*encoder_tensors(model.encoder), *_output("cls/squad/", model.span_head.dense)]

@@ -27,6 +27,4 @@ def activate(inputs: Any, name: str, *, training: bool | None = None) -> Any:
         return ops.gelu(inputs, approximate=approximate)
     from keras_bert.layers import tensorflow_kernels
 
-    return tensorflow_kernels.gelu(
-        inputs, approximate=approximate, training=bool(training)
-    )
+    return tensorflow_kernels.gelu(inputs, approximate=approximate, training=bool(training))

@@ -1,4 +1,4 @@
-"""What stands on the encoder: pooler, masked language model, next sentence."""
+"""What stands on the encoder: pooler, masked language model, classes of texts or tokens."""
 
 from typing import Any
 
@@ -165,9 +165,10 @@ class MaskedLMHead(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_bert")
 class ClassificationHead(keras.layers.Layer):
-    """A dense layer to class logits, after dropout.
+    """A dense layer to class logits, after dropout, for a text or for each of its tokens.
 
-    Next-sentence prediction is this head with two classes and no dropout.
+    Next-sentence prediction is this head with two classes and no dropout; start and end of a span
+    are the same for tokens.
 
     Args:
         num_classes: int.
@@ -175,11 +176,11 @@ class ClassificationHead(keras.layers.Layer):
         initializer_range: float.
 
     Call arguments:
-        pooled_output: floats `(batch, hidden_dim)`.
+        hidden: floats `(batch, hidden_dim)` or `(batch, length, hidden_dim)`.
         training: bool.
 
     Returns:
-        Logits, float32 `(batch, num_classes)`.
+        Logits, float32 `(batch, num_classes)` or `(batch, length, num_classes)`.
 
     Example:
 
@@ -188,7 +189,7 @@ class ClassificationHead(keras.layers.Layer):
     ```
 
     References:
-        - Devlin et al. 2019, arXiv:1810.04805, section 4.1.
+        - Devlin et al. 2019, arXiv:1810.04805, sections 4.1 to 4.4 and 5.3.
     """
 
     def __init__(
@@ -211,16 +212,16 @@ class ClassificationHead(keras.layers.Layer):
             name="dense",
         )
 
-    def build(self, pooled_output_shape):
-        self.dense.build(pooled_output_shape)
+    def build(self, hidden_shape):
+        self.dense.build(hidden_shape)
 
-    def call(self, pooled_output, training=None):
-        logits = self.dense(self.dropout(pooled_output, training=training))
+    def call(self, hidden, training=None):
+        logits = self.dense(self.dropout(hidden, training=training))
         # Losses need float32 whatever the precision of the network.
         return ops.cast(logits, "float32")
 
-    def compute_output_spec(self, pooled_output, training=None):
-        return keras.KerasTensor((pooled_output.shape[0], self.num_classes), dtype="float32")
+    def compute_output_spec(self, hidden, training=None):
+        return keras.KerasTensor((*hidden.shape[:-1], self.num_classes), dtype="float32")
 
     def get_config(self):
         return {

@@ -34,9 +34,7 @@ class RealTokens(NamedTuple):
         count = ops.shape(real)[0]
         # Slicing stops at the end of what padding there is.
         places = ops.concatenate([real, padding[: _rounded(count) - count]])
-        return cls(
-            ops.cast(places, "int32"), ops.maximum(order, 0), ops.expand_dims(is_real, 1)
-        )
+        return cls(ops.cast(places, "int32"), ops.maximum(order, 0), ops.expand_dims(is_real, 1))
 
 
 def _rounded(count: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 
@@ -74,22 +75,24 @@ class BertModel(keras.Model):
         checkpoint = format_of(path).read(path)
         if max_sequence_length is not None:
             checkpoint = checkpoint.with_positions(max_sequence_length)
-        settings = {**cls._settings_of(checkpoint.settings), **kwargs}
+        settings = {**cls._settings_of(checkpoint), **kwargs}
         model = cls(checkpoint.config, **settings)
         checkpoint.assign(model, optional=cls.new_heads)
         return model
 
-    # Prefixes of published tensor names that may be missing in a checkpoint.
+    # The class of transformers that opens what `save_checkpoint` writes.
+    architecture: str
+    # Prefixes of published tensor names that may be missing in a checkpoint, from the top down.
     new_heads: tuple[str, ...] = ()
 
     @classmethod
-    def _settings_of(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        """Constructor arguments that a checkpoint's `config.json` holds."""
+    def _settings_of(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+        """Constructor arguments that a checkpoint holds."""
         return {}
 
     def checkpoint_settings(self) -> dict[str, Any]:
         """Returns what `config.json` says besides the shape of the network."""
-        return {}
+        return {"architectures": [self.architecture]}
 
     def save_checkpoint(self, directory: str | os.PathLike, *, tokenizer: Any = None) -> None:
         """Writes a model directory in Hugging Face's layout.
@@ -105,7 +108,6 @@ class BertModel(keras.Model):
         ```
         """
         from keras_bert.checkpoints import huggingface
-        from keras_bert.checkpoints.checkpoint import Checkpoint
 
         if tokenizer is not None:
             tokenizer.save_assets(directory)

@@ -7,14 +7,11 @@ import keras
 
 from keras_bert.checkpoints.published import PublishedTensor, classifier_tensors
 from keras_bert.config import BertConfig
-from keras_bert.errors import InputError
-from keras_bert.layers.heads import ClassificationHead
-from keras_bert.models.base import BertModel
-from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.labels import LabelledModel, checked_labels
 
 
 @keras.saving.register_keras_serializable("keras_bert")
-class BertClassifier(BertModel):
+class BertClassifier(LabelledModel):
     """The encoder with a dense layer on the pooled `[CLS]` token.
 
     Args:
@@ -45,6 +42,7 @@ class BertClassifier(BertModel):
         - Devlin et al. 2019, arXiv:1810.04805, section 4.1.
     """
 
+    architecture = "BertForSequenceClassification"
     # An encoder's checkpoint begins a new task: its classifier is not there yet.
     new_heads = ("output_", "bert/pooler/")
 
@@ -57,27 +55,11 @@ class BertClassifier(BertModel):
         unpadding: bool | None = None,
         **kwargs: Any,
     ):
-        super().__init__(config, unpadding=unpadding, **kwargs)
-        if labels is None:
-            labels = [f"LABEL_{index}" for index in range(num_classes or 0)]
-        if num_classes is None:
-            num_classes = len(labels)
-        if num_classes < 1 or len(labels) != num_classes or len(set(labels)) != num_classes:
-            raise InputError(
-                "`num_classes` must be at least 1 and `labels`, where given, as many different "
-                f"names. Received: num_classes={num_classes}, labels={list(labels)}"
-            )
-        self.num_classes = num_classes
-        self.labels = tuple(labels)
-        self.encoder = BertEncoder(
-            self.config, unpadding=unpadding, dtype=self.dtype_policy, name="encoder"
-        )
-        self.classification_head = ClassificationHead(
-            num_classes,
-            dropout=self.config.dropout,
-            initializer_range=self.config.initializer_range,
-            dtype=self.dtype_policy,
-            name="classification_head",
+        labels = checked_labels(labels, num_classes, "num_classes")
+        super().__init__(config, labels=labels, unpadding=unpadding, **kwargs)
+        self.num_classes = len(labels)
+        self.classification_head = self._make_head(
+            self.num_classes, "classification_head", dropout=self.config.dropout
         )
         self._build_weights()
 
@@ -87,20 +69,3 @@ class BertClassifier(BertModel):
 
     def published_tensors(self) -> list[PublishedTensor]:
         return classifier_tensors(self)
-
-    @classmethod
-    def _settings_of(cls, settings):
-        labels = settings.get("id2label")
-        if not labels:
-            return {}
-        return {"labels": [labels[str(index)] for index in range(len(labels))]}
-
-    def checkpoint_settings(self):
-        return {
-            "architectures": ["BertForSequenceClassification"],
-            "id2label": {str(index): label for index, label in enumerate(self.labels)},
-            "label2id": {label: index for index, label in enumerate(self.labels)},
-        }
-
-    def get_config(self):
-        return {**super().get_config(), "labels": list(self.labels)}

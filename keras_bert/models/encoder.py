@@ -24,6 +24,8 @@ class BertEncoder(BertModel):
         unpadding: bool or None. Compute all but the attention for real tokens only. Padded
             positions of the outputs are then zeros; real ones are the same. It needs shapes that
             may vary, which TensorFlow has outside XLA: None means there, and only there.
+        pooler: bool. False for models of tokens, which leave the `[CLS]` token's dense layer
+            unused: its weights are then neither held nor saved.
 
     Call arguments:
         inputs: dictionary of `token_ids` and `segment_ids`, int32 `(batch, length)`,
@@ -37,8 +39,8 @@ class BertEncoder(BertModel):
         return_attentions: bool. Also return every layer's attention probabilities.
 
     Returns:
-        A dictionary of `sequence_output`, floats `(batch, length, hidden_dim)`, and
-        `pooled_output`, floats `(batch, hidden_dim)`; on request `hidden_states`, a list of
+        A dictionary of `sequence_output`, floats `(batch, length, hidden_dim)`, and, with a
+        pooler, `pooled_output`, floats `(batch, hidden_dim)`; on request `hidden_states`, a list of
         `num_layers + 1` tensors like `sequence_output`, embeddings first, and `attentions`, a list
         of `num_layers` tensors `(batch, num_heads, length, length)`.
 
@@ -53,10 +55,18 @@ class BertEncoder(BertModel):
         - Devlin et al. 2019, arXiv:1810.04805, section 3.
     """
 
+    architecture = "BertModel"
     # A checkpoint of a tagger or a span predictor has no pooler.
     new_heads = ("bert/pooler/",)
 
-    def __init__(self, config: BertConfig, *, unpadding: bool | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        config: BertConfig,
+        *,
+        unpadding: bool | None = None,
+        pooler: bool = True,
+        **kwargs: Any,
+    ):
         super().__init__(config, unpadding=unpadding, **kwargs)
         config = self.config
         self.embeddings = BertEmbeddings(
@@ -85,12 +95,14 @@ class BertEncoder(BertModel):
             )
             for index in range(config.num_layers)
         ]
-        self.pooler = Pooler(
-            config.hidden_dim,
-            initializer_range=config.initializer_range,
-            dtype=self.dtype_policy,
-            name="pooler",
-        )
+        self.pooler = None
+        if pooler:
+            self.pooler = Pooler(
+                config.hidden_dim,
+                initializer_range=config.initializer_range,
+                dtype=self.dtype_policy,
+                name="pooler",
+            )
         self._build_weights()
 
     @property
@@ -134,10 +146,9 @@ class BertEncoder(BertModel):
             if return_attentions:
                 attentions.append(result["probabilities"])
         sequence_output = whole(hidden)
-        outputs = {
-            "sequence_output": sequence_output,
-            "pooled_output": self.pooler(sequence_output),
-        }
+        outputs = {"sequence_output": sequence_output}
+        if self.pooler is not None:
+            outputs["pooled_output"] = self.pooler(sequence_output)
         if return_hidden_states:
             outputs["hidden_states"] = states
         if return_attentions:
@@ -196,7 +207,7 @@ class BertEncoder(BertModel):
         References:
             - Hu et al. 2021, arXiv:2106.09685. `keras.layers.Dense.enable_lora` does the work.
         """
-        for layer in (self.embeddings, *self.blocks, self.pooler):
+        for layer in self.layers:
             layer.trainable = False
         for block in self.blocks:
             block.trainable = block.attention.trainable = True
@@ -214,3 +225,6 @@ class BertEncoder(BertModel):
 
     def published_tensors(self) -> list[PublishedTensor]:
         return encoder_tensors(self)
+
+    def get_config(self):
+        return {**super().get_config(), "pooler": self.pooler is not None}

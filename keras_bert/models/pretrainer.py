@@ -6,13 +6,12 @@ import keras
 
 from keras_bert.checkpoints.published import PublishedTensor, pretraining_tensors
 from keras_bert.config import BertConfig
-from keras_bert.layers.heads import ClassificationHead, MaskedLMHead
-from keras_bert.models.base import BertModel
-from keras_bert.models.encoder import BertEncoder
+from keras_bert.layers.heads import MaskedLMHead
+from keras_bert.models.task_model import TaskModel
 
 
 @keras.saving.register_keras_serializable("keras_bert")
-class BertPretrainer(BertModel):
+class BertPretrainer(TaskModel):
     """The encoder with the masked language model and next-sentence prediction.
 
     Args:
@@ -39,12 +38,11 @@ class BertPretrainer(BertModel):
         - Devlin et al. 2019, arXiv:1810.04805, section 3.1.
     """
 
+    architecture = "BertForPreTraining"
+
     def __init__(self, config: BertConfig, *, unpadding: bool | None = None, **kwargs: Any):
         super().__init__(config, unpadding=unpadding, **kwargs)
         config = self.config
-        self.encoder = BertEncoder(
-            config, unpadding=unpadding, dtype=self.dtype_policy, name="encoder"
-        )
         self.masked_lm_head = MaskedLMHead(
             config.vocabulary_size,
             config.hidden_dim,
@@ -54,12 +52,7 @@ class BertPretrainer(BertModel):
             dtype=self.dtype_policy,
             name="masked_lm_head",
         )
-        self.next_sentence_head = ClassificationHead(
-            2,
-            initializer_range=config.initializer_range,
-            dtype=self.dtype_policy,
-            name="next_sentence_head",
-        )
+        self.next_sentence_head = self._make_head(2, "next_sentence_head")
         self._build_weights()
 
     def input_signature(self):
@@ -84,6 +77,3 @@ class BertPretrainer(BertModel):
 
     def published_tensors(self) -> list[PublishedTensor]:
         return pretraining_tensors(self)
-
-    def checkpoint_settings(self):
-        return {"architectures": ["BertForPreTraining"]}

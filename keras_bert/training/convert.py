@@ -1,25 +1,22 @@
 """`python -m keras_bert convert`."""
 
+import dataclasses
 import os
 from pathlib import Path
+
+import numpy as np
 
 from keras_bert.atomic import new_directory
 from keras_bert.checkpoints import keras_hub
 from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.checkpoints.formats import FORMATS, format_of
 from keras_bert.errors import InputError
+from keras_bert.models.labels import label_settings, labels_of
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import Vocabulary
 from keras_bert.training.options import ConvertOptions
 
 _PUBLISHED = ("bert/", "cls/", "output_weights", "output_bias")
-# The head that makes a checkpoint a model of transformers, the first that is there.
-_ARCHITECTURES = {
-    "cls/squad/output_weights": "BertForQuestionAnswering",
-    "output_weights": "BertForSequenceClassification",
-    "cls/seq_relationship/output_weights": "BertForPreTraining",
-    "cls/predictions/output_bias": "BertForMaskedLM",
-}
 
 
 def convert(options: ConvertOptions) -> None:
@@ -58,15 +55,26 @@ def _kept(checkpoint: Checkpoint, encoder_only: bool) -> Checkpoint:
     """The tensors that the other format has names for, and the settings that go with them."""
     prefixes = ("bert/",) if encoder_only else _PUBLISHED
     arrays = {n: array for n, array in checkpoint.arrays.items() if n.startswith(prefixes)}
-    settings = dict(checkpoint.settings)
-    if "architectures" not in settings:
-        found = (_ARCHITECTURES[name] for name in _ARCHITECTURES if name in arrays)
-        settings["architectures"] = [next(found, "BertModel")]
-    if "output_weights" in arrays and "id2label" not in settings:
-        labels = [f"LABEL_{index}" for index in range(arrays["output_weights"].shape[1])]
-        settings["id2label"] = {str(index): label for index, label in enumerate(labels)}
-        settings["label2id"] = {label: index for index, label in enumerate(labels)}
-    return Checkpoint(checkpoint.config, arrays, settings, checkpoint.place, checkpoint.name_of)
+    settings = {"architectures": [_architecture(arrays)]}
+    if "output_weights" in arrays:
+        settings |= label_settings(labels_of(checkpoint))
+    settings |= checkpoint.settings
+    return dataclasses.replace(checkpoint, arrays=arrays, settings=settings)
+
+
+def _architecture(arrays: dict[str, np.ndarray]) -> str:
+    """The model of transformers that has these tensors, for formats that do not name it."""
+    if "cls/squad/output_weights" in arrays:
+        return "BertForQuestionAnswering"
+    if "output_weights" in arrays:
+        if "bert/pooler/dense/kernel" not in arrays:
+            return "BertForTokenClassification"
+        # One score can also be a regression's: the label that goes with it opens it as that too.
+        is_score = arrays["output_weights"].shape[1] == 1
+        return "BertForMultipleChoice" if is_score else "BertForSequenceClassification"
+    if "cls/seq_relationship/output_weights" in arrays:
+        return "BertForPreTraining"
+    return "BertForMaskedLM" if "cls/predictions/output_bias" in arrays else "BertModel"
 
 
 def _tokenizer_of(

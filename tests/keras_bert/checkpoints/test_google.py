@@ -12,7 +12,10 @@ from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.errors import InputError
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.multiple_choice import BertMultipleChoice
 from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.models.span_predictor import BertSpanPredictor
+from keras_bert.models.tagger import BertTagger
 from tests.conformance import assert_equal
 
 # A folder that another tool wrote; the test is skipped where it is not named.
@@ -49,6 +52,23 @@ def test_names_and_shapes_are_the_reference_s(directory, tiny_config):
     assert len(shapes) == 5 + 16 * tiny_config.num_layers + 2 + 5 + 2
     config = json.loads((directory / "bert_config.json").read_text())
     assert config["num_hidden_layers"] == tiny_config.num_layers
+
+
+def test_names_of_heads_are_the_reference_s(tiny_config, tmp_path):
+    heads = {
+        BertTagger(tiny_config, num_tags=5): ("output_", 5),
+        BertSpanPredictor(tiny_config): ("cls/squad/output_", 2),
+        BertMultipleChoice(tiny_config): ("output_", 1),
+    }
+    for model, (prefix, count) in heads.items():
+        directory = tmp_path / type(model).__name__
+        google.write(Checkpoint.of(model), directory)
+        reader = tf.train.load_checkpoint(str(directory / "bert_model.ckpt"))
+        shapes = reader.get_variable_to_shape_map()
+        assert shapes[f"{prefix}weights"] == [count, tiny_config.hidden_dim]
+        assert shapes[f"{prefix}bias"] == [count]
+        loaded = type(model).from_checkpoint(directory)
+        assert_equal(loaded.get_weights(), model.get_weights())
 
 
 def test_a_classifier_begins_from_it(directory, caplog):

@@ -7,7 +7,10 @@ from safetensors.numpy import load_file, save_file
 from keras_bert.errors import InputError
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.multiple_choice import BertMultipleChoice
 from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.models.span_predictor import BertSpanPredictor
+from keras_bert.models.tagger import BertTagger
 from keras_bert.text.tokenizer import BertTokenizer
 from tests.conformance import assert_equal
 
@@ -73,6 +76,60 @@ def test_labels_travel(tiny_config, tmp_path, features):
     assert_equal(loaded(features), model(features))
 
 
+@pytest.mark.parametrize(
+    ("make", "arguments", "head"),
+    [(BertTagger, {"num_tags": 2}, "classifier"), (BertSpanPredictor, {}, "qa_outputs")],
+)
+def test_models_of_tokens_hold_no_pooler(tiny_config, tmp_path, features, make, arguments, head):
+    model = make(tiny_config, **arguments)
+    model.save_checkpoint(tmp_path)
+    arrays = load_file(tmp_path / "model.safetensors")
+    assert len(arrays) == 5 + 16 * tiny_config.num_layers + 2
+    assert arrays[f"{head}.weight"].shape == (2, tiny_config.hidden_dim)
+    assert arrays[f"{head}.bias"].shape == (2,)
+    assert not any("pooler" in name for name in arrays)
+    assert_equal(make.from_checkpoint(tmp_path)(features), model(features))
+
+
+def test_choices_have_one_score(tiny_config, tmp_path):
+    BertMultipleChoice(tiny_config).save_checkpoint(tmp_path)
+    arrays = load_file(tmp_path / "model.safetensors")
+    assert arrays["classifier.weight"].shape == (1, tiny_config.hidden_dim)
+    assert "bert.pooler.dense.weight" in arrays
+
+
+@pytest.mark.parametrize("make", [BertTagger, BertSpanPredictor, BertMultipleChoice])
+def test_new_tasks_begin_from_pre_trained_weights(directory, caplog, make):
+    model = make.from_checkpoint(directory, **({"num_tags": 5} if make is BertTagger else {}))
+    assert "start from random weights" in caplog.text
+    expected = BertEncoder.from_checkpoint(directory, pooler=model.encoder.pooler is not None)
+    assert_equal(model.encoder.get_weights(), expected.get_weights())
+
+
+def test_a_tagger_is_no_classifier(tiny_config, tmp_path, caplog):
+    BertTagger(tiny_config, num_tags=3).save_checkpoint(tmp_path)
+    with pytest.raises(InputError, match=r"pooler.* is missing"):
+        BertClassifier.from_checkpoint(tmp_path)
+    with pytest.raises(InputError, match=r"classifier\.weight has shape \(32, 3\)"):
+        BertTagger.from_checkpoint(tmp_path, labels=["O", "B"])
+    # Its encoder is one, and a new pooler is announced.
+    BertEncoder.from_checkpoint(tmp_path)
+    assert "lacks bert.pooler.dense.weight" in caplog.text
+
+
+def test_labels_that_the_configuration_leaves_out_are_numbered(tiny_config, tmp_path):
+    BertTagger(tiny_config, labels=["O", "B"]).save_checkpoint(tmp_path)
+    path = tmp_path / "config.json"
+    settings = json.loads(path.read_text())
+    # transformers writes no names where they are its default.
+    del settings["id2label"], settings["label2id"]
+    path.write_text(json.dumps(settings))
+    assert BertTagger.from_checkpoint(tmp_path).labels == ("LABEL_0", "LABEL_1")
+    path.write_text(json.dumps({**settings, "id2label": {"1": "O", "2": "B"}}))
+    with pytest.raises(InputError, match=r"id2label.*0 to 1\. Received: 1, 2"):
+        BertTagger.from_checkpoint(tmp_path)
+
+
 def edit(directory, change):
     arrays = load_file(directory / "model.safetensors")
     change(arrays)
@@ -89,11 +146,21 @@ def test_missing_and_misshapen_tensors_are_listed(directory):
         BertPretrainer.from_checkpoint(directory)
 
 
-def test_half_a_head_is_an_error(tiny_config, tmp_path):
-    BertClassifier(tiny_config, num_classes=2).save_checkpoint(tmp_path)
-    edit(tmp_path, lambda arrays: arrays.pop("classifier.bias"))
-    with pytest.raises(InputError, match=r"classifier\.bias is missing"):
-        BertClassifier.from_checkpoint(tmp_path)
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (BertClassifier, "classifier.bias"),
+        (BertTagger, "classifier.weight"),
+        (BertSpanPredictor, "qa_outputs.bias"),
+        (BertMultipleChoice, "classifier.bias"),
+    ],
+)
+def test_half_a_head_is_an_error(tiny_config, tmp_path, make, name):
+    counts = {BertClassifier: {"num_classes": 2}, BertTagger: {"num_tags": 2}}
+    make(tiny_config, **counts.get(make, {})).save_checkpoint(tmp_path)
+    edit(tmp_path, lambda arrays: arrays.pop(name))
+    with pytest.raises(InputError, match=f"{name} is missing"):
+        make.from_checkpoint(tmp_path, **counts.get(make, {}))
 
 
 def test_pretraining_heads_must_be_there(tiny_config, tmp_path):

@@ -144,4 +144,6 @@ def test_masked_lm_head_gathers_positions():
 def test_classification_head():
     pooled = np.random.default_rng(3).normal(size=(BATCH, HIDDEN)).astype("float32")
     check_numeric(lambda dtype: ClassificationHead(3, dtype=dtype), (pooled,))
+    tokens = np.stack([pooled, -pooled], axis=1)
+    check_numeric(lambda dtype: ClassificationHead(3, dtype=dtype), (tokens,))
     assert str(ClassificationHead(3, dtype="bfloat16")(pooled).dtype).endswith("float32'>")

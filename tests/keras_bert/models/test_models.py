@@ -7,7 +7,7 @@ from keras_bert.errors import InputError
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer
-from tests.conformance import assert_equal, check_model
+from tests.conformance import assert_equal, check_model, check_numeric
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,21 @@ def test_classifier(tiny_config, features, tmp_path):
         features,
         tmp_path,
     )
+
+
+def test_encoder_without_pooler(tiny_config, features, tmp_path):
+    check_numeric(lambda dtype: BertEncoder(tiny_config, pooler=False, dtype=dtype), (features,))
+    whole = BertEncoder(tiny_config)
+    whole.save_checkpoint(tmp_path / "whole")
+    encoder = BertEncoder.from_checkpoint(tmp_path / "whole", pooler=False)
+    width = tiny_config.hidden_dim
+    assert encoder.count_params() == whole.count_params() - width * (width + 1)
+    outputs = encoder(features)
+    assert list(outputs) == ["sequence_output"]
+    assert_equal(outputs["sequence_output"], whole(features)["sequence_output"])
+    encoder.enable_lora(2)
+    encoder.save_checkpoint(tmp_path / "part")
+    assert_equal(BertEncoder.from_checkpoint(tmp_path / "part", pooler=False)(features), outputs)
 
 
 def test_padding_does_not_change_real_tokens(tiny_config, features):

@@ -8,7 +8,10 @@ from keras_bert.__main__ import main
 from keras_bert.checkpoints.formats import FORMATS, format_of
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.multiple_choice import BertMultipleChoice
 from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.models.span_predictor import BertSpanPredictor
+from keras_bert.models.tagger import BertTagger
 from keras_bert.text.tokenizer import BertTokenizer
 
 
@@ -37,21 +40,51 @@ def test_there_and_back_keeps_every_bit(tiny_config, vocabulary, tmp_path, there
     assert make.from_checkpoint(tmp_path / "3").config == tiny_config
 
 
-def test_heads_and_labels(tiny_config, vocabulary, tmp_path, capsys):
-    model = BertClassifier(tiny_config, labels=["no", "yes", "perhaps"])
-    model.save_checkpoint(tmp_path / "start", tokenizer=BertTokenizer(vocabulary))
+LABELS = ["no", "yes", "perhaps"]
+MODELS = {
+    BertEncoder: {},
+    BertPretrainer: {},
+    BertClassifier: {"labels": LABELS},
+    BertTagger: {"labels": LABELS},
+    BertSpanPredictor: {},
+    BertMultipleChoice: {},
+}
 
-    def convert(source, to):
-        return main(["convert", str(tmp_path / source), str(tmp_path / to), "--to", to])
 
-    assert convert("start", "google") == 0
-    assert convert("google", "huggingface") == 0
-    settings = json.loads((tmp_path / "huggingface" / "config.json").read_text())
-    assert settings["architectures"] == ["BertForSequenceClassification"]
-    assert len(settings["id2label"]) == 3
-    assert_same(arrays_of(tmp_path / "huggingface"), arrays_of(tmp_path / "start"))
-    assert convert("start", "keras_hub") == 0
-    assert "left out" in capsys.readouterr().out
+def settings_of(path):
+    return json.loads((path / "config.json").read_text())
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_heads_and_labels(tiny_config, tmp_path, make):
+    model = make(tiny_config, **MODELS[make])
+    model.save_checkpoint(tmp_path / "start")
+    # Hugging Face's layout to itself, to Google's and back.
+    for source, to in (("start", "same"), ("same", "google"), ("google", "back")):
+        name = "google" if to == "google" else "huggingface"
+        assert main(["convert", str(tmp_path / source), str(tmp_path / to), "--to", name]) == 0
+        assert_same(arrays_of(tmp_path / to), arrays_of(tmp_path / "start"))
+        loaded = make.from_checkpoint(tmp_path / to)
+        for one, other in zip(model.weights, loaded.weights, strict=True):
+            np.testing.assert_array_equal(one.numpy(), other.numpy())
+    start, same, back = (settings_of(tmp_path / name) for name in ("start", "same", "back"))
+    assert start["architectures"] == same["architectures"] == back["architectures"]
+    if "labels" in MODELS[make]:
+        assert start["id2label"] == same["id2label"] == dict(zip("012", LABELS, strict=True))
+        # Google's format has no place for names.
+        assert back["id2label"] == {place: f"LABEL_{place}" for place in "012"}
+
+
+def test_keras_hub_takes_encoders_alone(tiny_config, tmp_path, capsys):
+    BertMultipleChoice(tiny_config).save_checkpoint(tmp_path / "start")
+    arguments = ["convert", str(tmp_path / "start"), str(tmp_path / "a"), "--to", "keras_hub"]
+    assert main(arguments) == 0
+    assert "left out, because the format has no place for them: classifier." in (
+        capsys.readouterr().out
+    )
+    BertSpanPredictor(tiny_config).save_checkpoint(tmp_path / "start")
+    assert main([*arguments[:2], str(tmp_path / "b"), *arguments[3:]]) == 2
+    assert "bert.pooler.dense.weight is missing" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_wrong_input(tiny_config, tmp_path, capsys):

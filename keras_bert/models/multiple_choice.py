@@ -1,0 +1,69 @@
+"""BERT for the best of several continuations or answers."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_bert.checkpoints.published import PublishedTensor, classifier_tensors
+from keras_bert.config import BertConfig
+from keras_bert.models.task_model import TaskModel
+
+
+@keras.saving.register_keras_serializable("keras_bert")
+class BertMultipleChoice(TaskModel):
+    """The encoder with a score on the pooled `[CLS]` token of each choice.
+
+    Args:
+        config: `BertConfig`.
+        unpadding: bool or None. See `BertEncoder`.
+
+    Call arguments:
+        inputs: the encoder's dictionary, each tensor with an axis of choices after the first:
+            `token_ids` is int32 `(batch, choices, length)`.
+        training: bool.
+
+    Returns:
+        Logits, float32 `(batch, choices)`.
+
+    Example:
+
+    ```python
+    model = BertMultipleChoice.from_checkpoint("my-bert")
+    features = preprocessor((["I was cold."], [["I lit a fire.", "I opened the window."]]))
+    model(features)         # (1, 2)
+    ```
+
+    References:
+        - Devlin et al. 2019, arXiv:1810.04805, section 4.4.
+    """
+
+    architecture = "BertForMultipleChoice"
+    new_heads = ("output_", "bert/pooler/")
+
+    def __init__(self, config: BertConfig, *, unpadding: bool | None = None, **kwargs: Any):
+        super().__init__(config, unpadding=unpadding, **kwargs)
+        self.classification_head = self._make_head(
+            1, "classification_head", dropout=self.config.dropout
+        )
+        self._build_weights()
+
+    def input_signature(self):
+        return {
+            name: keras.KerasTensor((None, None, None), dtype=tensor.dtype, name=name)
+            for name, tensor in super().input_signature().items()
+        }
+
+    def call(self, inputs, training=None):
+        batch, choices = ops.shape(inputs["segment_ids"])[:2]
+        # (batch, choices, ...) -> (batch * choices, ...): each choice is a row of the encoder's
+        rows = {
+            name: ops.reshape(tensor, (batch * choices, *ops.shape(tensor)[2:]))
+            for name, tensor in inputs.items()
+        }
+        pooled = self.encoder(rows, training=training)["pooled_output"]
+        # (batch * choices, 1) -> (batch, choices)
+        return ops.reshape(self.classification_head(pooled, training=training), (batch, choices))
+
+    def published_tensors(self) -> list[PublishedTensor]:
+        return classifier_tensors(self)
