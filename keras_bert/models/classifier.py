@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_bert.checkpoints.checkpoint import label_settings
 from keras_bert.checkpoints.published import PublishedTensor, classifier_tensors
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
@@ -98,8 +99,7 @@ class BertClassifier(BertModel):
     def checkpoint_settings(self):
         return {
             "architectures": ["BertForSequenceClassification"],
-            "id2label": {str(index): label for index, label in enumerate(self.labels)},
-            "label2id": {label: index for index, label in enumerate(self.labels)},
+            **label_settings(self.labels),
         }
 
     def get_config(self):

@@ -2,10 +2,11 @@
 
 import os
 from pathlib import Path
+from types import ModuleType
 
 from keras_bert.atomic import new_directory
 from keras_bert.checkpoints import keras_hub
-from keras_bert.checkpoints.checkpoint import Checkpoint
+from keras_bert.checkpoints.checkpoint import Checkpoint, label_settings
 from keras_bert.checkpoints.formats import FORMATS, format_of
 from keras_bert.errors import InputError
 from keras_bert.text.tokenizer import BertTokenizer
@@ -41,7 +42,7 @@ def convert(options: ConvertOptions) -> None:
             f"{checkpoint.config.vocabulary_size}"
         )
     target = FORMATS[options.to]
-    kept = _kept(checkpoint, target is keras_hub)
+    kept = _kept(checkpoint, target)
     left_out = [checkpoint.name_of(name) for name in checkpoint.arrays if name not in kept.arrays]
     with new_directory(destination) as temporary:
         target.write(kept, temporary)
@@ -51,21 +52,21 @@ def convert(options: ConvertOptions) -> None:
             tokenizer.save_assets(temporary)
     print(f"{destination}: {len(kept.arrays)} tensors" + ("" if tokenizer else ", no vocabulary"))
     if left_out:
-        print(f"left out, because the format has no place for them: {', '.join(left_out)}")
+        print(f"left out, because the format has no equal of them: {', '.join(left_out)}")
 
 
-def _kept(checkpoint: Checkpoint, encoder_only: bool) -> Checkpoint:
+def _kept(checkpoint: Checkpoint, target: ModuleType) -> Checkpoint:
     """The tensors that the other format has names for, and the settings that go with them."""
-    prefixes = ("bert/",) if encoder_only else _PUBLISHED
-    arrays = {n: array for n, array in checkpoint.arrays.items() if n.startswith(prefixes)}
+    arrays = {n: array for n, array in checkpoint.arrays.items() if n.startswith(_PUBLISHED)}
     settings = dict(checkpoint.settings)
     if "architectures" not in settings:
         found = (_ARCHITECTURES[name] for name in _ARCHITECTURES if name in arrays)
         settings["architectures"] = [next(found, "BertModel")]
     if "output_weights" in arrays and "id2label" not in settings:
         labels = [f"LABEL_{index}" for index in range(arrays["output_weights"].shape[1])]
-        settings["id2label"] = {str(index): label for index, label in enumerate(labels)}
-        settings["label2id"] = {label: index for index, label in enumerate(labels)}
+        settings |= label_settings(labels)
+    kept = keras_hub.prefixes(settings) if target is keras_hub else _PUBLISHED
+    arrays = {name: array for name, array in arrays.items() if name.startswith(kept)}
     return Checkpoint(checkpoint.config, arrays, settings, checkpoint.place, checkpoint.name_of)
 
 
