@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 from keras_bert.atomic import new_directory
-from keras_bert.checkpoints import keras_hub
+from keras_bert.checkpoints import keras_hub, model_garden
 from keras_bert.checkpoints.checkpoint import Checkpoint, label_settings
 from keras_bert.checkpoints.formats import FORMATS, format_of
 from keras_bert.errors import InputError
@@ -65,7 +65,8 @@ def _kept(checkpoint: Checkpoint, target: ModuleType) -> Checkpoint:
     if "output_weights" in arrays and "id2label" not in settings:
         labels = [f"LABEL_{index}" for index in range(arrays["output_weights"].shape[1])]
         settings |= label_settings(labels)
-    kept = keras_hub.prefixes(settings) if target is keras_hub else _PUBLISHED
+    prefixes = {model_garden: model_garden.PREFIXES, keras_hub: keras_hub.prefixes(settings)}
+    kept = prefixes.get(target, _PUBLISHED)
     arrays = {name: array for name, array in arrays.items() if name.startswith(kept)}
     return Checkpoint(checkpoint.config, arrays, settings, checkpoint.place, checkpoint.name_of)
 

@@ -53,6 +53,8 @@ def test_heads_and_labels(tiny_config, vocabulary, tmp_path, capsys):
     assert convert("start", "keras_hub") == 0
     assert_same(arrays_of(tmp_path / "keras_hub"), arrays_of(tmp_path / "start"))
     assert "left out" not in capsys.readouterr().out
+    assert convert("start", "model_garden") == 0
+    assert "no equal of them: classifier." in capsys.readouterr().out
 
 
 def test_wrong_input(tiny_config, tmp_path, capsys):
