@@ -55,6 +55,8 @@ _GOOGLE_UNUSED = {
     "pooler_num_fc_layers",
     "pooler_size_per_head",
     "pooler_type",
+    # The Model Garden's own.
+    "backward_compatible",
 }
 # Hugging Face settings that change the network, with the only value this network has.
 _HUGGING_FACE_REQUIRED = {
@@ -217,9 +219,15 @@ class BertConfig:
 
     @classmethod
     def _from_google(cls, values):
-        allowed = {*_PUBLISHED_KEYS, *_GOOGLE_UNUSED, "hidden_act"}
+        allowed = {*_PUBLISHED_KEYS, *_GOOGLE_UNUSED, "hidden_act", "embedding_size"}
         if unknown := sorted(set(values) - allowed):
             raise InputError(f"unknown key {unknown[0]!r} in a Google BERT configuration")
+        # The Model Garden's files say it where embeddings are as wide as the network, too.
+        if values.get("embedding_size") not in (None, values.get("hidden_size")):
+            raise InputError(
+                "`embedding_size` must be that of `hidden_size`, or null. "
+                f"Received: embedding_size={values['embedding_size']!r}"
+            )
         return cls._from_published(values, _GOOGLE_ACTIVATIONS, {})
 
     @classmethod

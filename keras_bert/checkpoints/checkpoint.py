@@ -16,6 +16,25 @@ _LISTED = 3
 _POSITIONS = "bert/embeddings/position_embeddings"
 
 
+def join_heads(name: str, array: np.ndarray) -> np.ndarray:
+    """Joins the axes of heads and of a head's width, which Keras' own attention keeps apart."""
+    if "/attention/self/" in name:
+        # (hidden, heads, head) -> (hidden, hidden); (heads, head) -> (hidden,)
+        return array.reshape((len(array), -1) if name.endswith("kernel") else -1)
+    if name.endswith("attention/output/dense/kernel"):
+        # (heads, head, hidden) -> (hidden, hidden)
+        return array.reshape(-1, array.shape[-1])
+    return array
+
+
+def label_settings(labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Returns the names of the classes as a `config.json` has them."""
+    return {
+        "id2label": {str(index): label for index, label in enumerate(labels)},
+        "label2id": {label: index for index, label in enumerate(labels)},
+    }
+
+
 @dataclasses.dataclass
 class Checkpoint:
     """What every format can say.

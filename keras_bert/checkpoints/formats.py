@@ -3,17 +3,20 @@
 import os
 from types import ModuleType
 
-from keras_bert.checkpoints import google, huggingface, keras_hub
+from keras_bert.checkpoints import google, huggingface, keras_hub, model_garden
 
 FORMATS: dict[str, ModuleType] = {
     "huggingface": huggingface,
     "google": google,
+    "model_garden": model_garden,
     "keras_hub": keras_hub,
 }
 
 
 def format_of(path: str | os.PathLike) -> ModuleType:
     """Returns the module that reads `path`; Hugging Face's where nothing says otherwise."""
-    if google.is_checkpoint(path):
-        return google
-    return keras_hub if keras_hub.is_checkpoint(path) else huggingface
+    # The Model Garden first: its folders have Google's configuration file.
+    for module in (model_garden, google, keras_hub):
+        if module.is_checkpoint(path):
+            return module
+    return huggingface

@@ -3,9 +3,12 @@
 The format is TensorFlow's own, so that reading and writing it needs TensorFlow, under any backend.
 """
 
+import contextlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from keras_bert.atomic import write_json
 from keras_bert.checkpoints.checkpoint import Checkpoint
@@ -26,27 +29,42 @@ def is_checkpoint(directory: str | os.PathLike) -> bool:
     return (Path(directory) / CONFIG).is_file()
 
 
-def read(directory: str | os.PathLike) -> Checkpoint:
-    """Reads a folder with one checkpoint, by whatever name it has.
+@contextlib.contextmanager
+def open_checkpoint(directory: str | os.PathLike) -> Iterator[tuple[Path, Any]]:
+    """Opens the one checkpoint of a folder, by whatever name it has.
+
+    Yields:
+        Its path and TensorFlow's reader of it.
 
     Raises:
-        InputError: If there is no checkpoint or more than one, or it is damaged.
+        InputError: If there is no checkpoint or more than one, or reading shows it to be damaged.
     """
     import tensorflow as tf
 
-    config = BertConfig.from_file(Path(directory) / CONFIG)
     found = sorted(Path(directory).glob("*.index"))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise InputError(f"{directory}: must hold one checkpoint (*.index). Received: {names}")
     path = found[0].with_suffix("")
     try:
-        reader = tf.train.load_checkpoint(str(path))
-        names = [name for name in reader.get_variable_to_shape_map() if not _TRAINING.search(name)]
-        arrays = {name: reader.get_tensor(name) for name in names}
+        yield path, tf.train.load_checkpoint(str(path))
+    except InputError:
+        raise
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: damaged checkpoint: {reason}") from error
+
+
+def read(directory: str | os.PathLike) -> Checkpoint:
+    """Reads a folder with one checkpoint.
+
+    Raises:
+        InputError: If there is no checkpoint or more than one, or it is damaged.
+    """
+    config = BertConfig.from_file(Path(directory) / CONFIG)
+    with open_checkpoint(directory) as (path, reader):
+        names = [name for name in reader.get_variable_to_shape_map() if not _TRAINING.search(name)]
+        arrays = {name: reader.get_tensor(name) for name in names}
     turned = {n: a.T if n.endswith(_TRANSPOSED) else a for n, a in arrays.items()}
     return Checkpoint(config, turned, place=str(path))
 

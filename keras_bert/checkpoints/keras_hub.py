@@ -1,9 +1,11 @@
-"""KerasHub's presets of `BertBackbone`: the encoder with its pooler.
+"""KerasHub's presets: `BertBackbone` (the encoder with its pooler) and `BertTextClassifier`.
 
-KerasHub has no next-sentence head and computes its other heads otherwise; heads are left out.
+KerasHub has no next-sentence head, and its masked LM head is another function: exact GELU and
+epsilon 1e-5 after an encoder with the tanh approximation and 1e-12. These heads are left out.
 """
 
 import json
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from keras_bert.checkpoints.checkpoint import Checkpoint
+from keras_bert.checkpoints.checkpoint import Checkpoint, join_heads, label_settings
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 
+_LOGGER = logging.getLogger(__name__)
 _CONFIG = "config.json"
+_TASK = "task.json"
+_CLASSIFIER = {"architectures": ["BertForSequenceClassification"]}
 
 
 def is_checkpoint(path: str | os.PathLike) -> bool:
@@ -25,22 +30,41 @@ def is_checkpoint(path: str | os.PathLike) -> bool:
 
         return "://" in str(path) or str(path) in keras_hub.models.BertBackbone.presets
     try:
-        settings = json.loads((Path(path) / _CONFIG).read_text(encoding="utf-8"))
-        return settings["registered_name"].startswith("keras_hub>")
-    except (OSError, ValueError, KeyError, TypeError):
+        return _registered_name(Path(path) / _CONFIG).startswith("keras_hub>")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def prefixes(settings: dict[str, Any]) -> tuple[str, ...]:
+    """Returns how the published names of the tensors begin that a preset has a place for.
+
+    Taggers and multiple choice have tensors of the same names as a classifier of texts.
+
+    Args:
+        settings: dict. `Checkpoint.settings`.
+    """
+    is_classifier = settings.get("architectures") == _CLASSIFIER["architectures"]
+    return ("bert/", "output_") if is_classifier else ("bert/",)
 
 
 def read(path: str | os.PathLike) -> Checkpoint:
     """Reads a preset: a folder, a name (`"bert_base_en_uncased"`) or an address (`"hf://..."`).
+
+    Class weights are read from folders that `BertTextClassifier.save_to_preset` made.
 
     Raises:
         InputError: If it cannot be loaded or is no BERT.
     """
     import keras_hub
 
+    classifier = None
     try:
-        backbone = keras_hub.models.Backbone.from_preset(str(path))
+        task = _task(Path(path))
+        if task == "BertTextClassifier":
+            classifier = keras_hub.models.TextClassifier.from_preset(str(path), preprocessor=None)
+            backbone = classifier.backbone
+        else:
+            backbone = keras_hub.models.Backbone.from_preset(str(path))
     except Exception as error:  # KerasHub raises many kinds, down to those of h5py.
         raise InputError(f"{path}: KerasHub cannot load the preset: {error}") from error
     if not isinstance(backbone, keras_hub.models.BertBackbone):
@@ -57,14 +81,27 @@ def read(path: str | os.PathLike) -> Checkpoint:
         attention_dropout=backbone.dropout,
     )
     arrays = {
-        name: np.asarray(variable).reshape(_published_shape(name, variable.shape))
+        name: join_heads(name, np.asarray(variable))
         for name, variable in _variables(backbone).items()
     }
-    return Checkpoint(config, arrays, place=str(path))
+    settings: dict[str, Any] = {}
+    if classifier is not None:
+        arrays |= {n: np.asarray(v) for n, v in _head_variables(classifier).items()}
+        labels = [f"LABEL_{index}" for index in range(classifier.num_classes)]
+        settings = {**_CLASSIFIER, **label_settings(labels)}
+    elif task == "BertMaskedLM":
+        _LOGGER.warning(
+            "%s: the masked LM head is left out: it has exact GELU and epsilon 1e-5, where the "
+            "encoder has the tanh approximation and 1e-12",
+            path,
+        )
+    return Checkpoint(config, arrays, settings, place=str(path))
 
 
 def write(checkpoint: Checkpoint, directory: str | os.PathLike) -> None:
-    """Writes a preset's folder.
+    """Writes a preset's folder: a `BertTextClassifier` if that is what the model is.
+
+    For raw strings, KerasHub's `from_preset` needs a `preprocessor` then.
 
     Raises:
         InputError: If KerasHub cannot say what the model is: its GELU is the tanh approximation,
@@ -89,12 +126,19 @@ def write(checkpoint: Checkpoint, directory: str | os.PathLike) -> None:
         max_sequence_length=config.max_sequence_length,
         num_segments=config.num_segments,
     )
-    variables = _variables(backbone)
+    variables, model = _variables(backbone), backbone
+    if "output_weights" in checkpoint.arrays and "output_" in prefixes(checkpoint.settings):
+        model = keras_hub.models.BertTextClassifier(
+            backbone,
+            num_classes=checkpoint.arrays["output_weights"].shape[1],
+            dropout=config.dropout,
+        )
+        variables |= _head_variables(model)
     if missing := [name for name in variables if name not in checkpoint.arrays]:
         raise InputError(f"{checkpoint.place}: {checkpoint.name_of(missing[0])} is missing")
     for name, variable in variables.items():
         variable.assign(checkpoint.arrays[name].reshape(variable.shape))
-    backbone.save_to_preset(str(directory))
+    model.save_to_preset(str(directory))
 
 
 def read_vocabulary(path: str | os.PathLike) -> tuple[list[str], bool] | None:
@@ -114,6 +158,21 @@ def write_vocabulary(tokens: Sequence[str], lowercase: bool, directory: str | os
 
     tokenizer = keras_hub.models.BertTokenizer(list(tokens), lowercase=lowercase)
     tokenizer.save_to_preset(str(directory))
+
+
+def _registered_name(path: Path) -> str:
+    return json.loads(path.read_text(encoding="utf-8"))["registered_name"]
+
+
+def _task(path: Path) -> str | None:
+    """The class of the model that a folder holds besides its backbone."""
+    file = path / _TASK
+    return _registered_name(file).removeprefix("keras_hub>") if file.is_file() else None
+
+
+def _head_variables(classifier: Any) -> dict[str, Any]:
+    dense = classifier.output_dense
+    return {"output_weights": dense.kernel, "output_bias": dense.bias}
 
 
 def _variables(backbone: Any) -> dict[str, Any]:
@@ -147,14 +206,3 @@ def _dense(name: str, layer: Any) -> dict[str, Any]:
 
 def _layer_norm(name: str, layer: Any) -> dict[str, Any]:
     return {f"{name}/LayerNorm/gamma": layer.gamma, f"{name}/LayerNorm/beta": layer.beta}
-
-
-def _published_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Joins the axes of heads and of a head's width, which KerasHub keeps apart."""
-    if "/attention/self/" in name:
-        # (hidden, heads, head) -> (hidden, hidden); (heads, head) -> (hidden,)
-        return (shape[0], -1) if name.endswith("kernel") else (-1,)
-    if name.endswith("attention/output/dense/kernel"):
-        # (heads, head, hidden) -> (hidden, hidden)
-        return (-1, shape[-1])
-    return shape

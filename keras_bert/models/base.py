@@ -61,8 +61,9 @@ class BertModel(keras.Model):
 
         Args:
             path: A directory in Hugging Face's layout (`config.json`, `model.safetensors`) or in
-                that of google-research/bert (`bert_config.json`, `bert_model.ckpt`), or a preset
-                of KerasHub: its folder, name or address.
+                that of google-research/bert or of the TensorFlow Model Garden
+                (`bert_config.json`, `bert_model.ckpt`), or a preset of KerasHub: its folder, name
+                or address.
             max_sequence_length: int or None. Rows of the position table, if not as many as the
                 checkpoint has: more repeat the trained ones, for training on longer input.
             **kwargs: Arguments of the constructor besides `config`, for example `num_classes=2`.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from keras_bert.checkpoints.checkpoint import Checkpoint
+from keras_bert.checkpoints.checkpoint import Checkpoint, label_settings
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.task_model import TaskModel
@@ -28,14 +28,6 @@ def checked_labels(labels: Sequence[str] | None, count: int | None, argument: st
             f"names. Received: {argument}={count}, labels={labels}"
         )
     return labels
-
-
-def label_settings(labels: Sequence[str]) -> dict[str, Any]:
-    """Returns the names as Hugging Face's `config.json` has them."""
-    return {
-        "id2label": {str(index): label for index, label in enumerate(labels)},
-        "label2id": {label: index for index, label in enumerate(labels)},
-    }
 
 
 def labels_of(checkpoint: Checkpoint) -> list[str] | None:

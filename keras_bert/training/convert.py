@@ -3,15 +3,16 @@
 import dataclasses
 import os
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from keras_bert.atomic import new_directory
-from keras_bert.checkpoints import keras_hub
-from keras_bert.checkpoints.checkpoint import Checkpoint
+from keras_bert.checkpoints import keras_hub, model_garden
+from keras_bert.checkpoints.checkpoint import Checkpoint, label_settings
 from keras_bert.checkpoints.formats import FORMATS, format_of
 from keras_bert.errors import InputError
-from keras_bert.models.labels import label_settings, labels_of
+from keras_bert.models.labels import labels_of
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import Vocabulary
 from keras_bert.training.options import ConvertOptions
@@ -38,7 +39,7 @@ def convert(options: ConvertOptions) -> None:
             f"{checkpoint.config.vocabulary_size}"
         )
     target = FORMATS[options.to]
-    kept = _kept(checkpoint, target is keras_hub)
+    kept = _kept(checkpoint, target)
     left_out = [checkpoint.name_of(name) for name in checkpoint.arrays if name not in kept.arrays]
     with new_directory(destination) as temporary:
         target.write(kept, temporary)
@@ -48,17 +49,19 @@ def convert(options: ConvertOptions) -> None:
             tokenizer.save_assets(temporary)
     print(f"{destination}: {len(kept.arrays)} tensors" + ("" if tokenizer else ", no vocabulary"))
     if left_out:
-        print(f"left out, because the format has no place for them: {', '.join(left_out)}")
+        print(f"left out, because the format has no equal of them: {', '.join(left_out)}")
 
 
-def _kept(checkpoint: Checkpoint, encoder_only: bool) -> Checkpoint:
+def _kept(checkpoint: Checkpoint, target: ModuleType) -> Checkpoint:
     """The tensors that the other format has names for, and the settings that go with them."""
-    prefixes = ("bert/",) if encoder_only else _PUBLISHED
-    arrays = {n: array for n, array in checkpoint.arrays.items() if n.startswith(prefixes)}
+    arrays = {n: array for n, array in checkpoint.arrays.items() if n.startswith(_PUBLISHED)}
     settings = {"architectures": [_architecture(arrays)]}
     if "output_weights" in arrays:
         settings |= label_settings(labels_of(checkpoint))
     settings |= checkpoint.settings
+    prefixes = {model_garden: model_garden.PREFIXES, keras_hub: keras_hub.prefixes(settings)}
+    kept = prefixes.get(target, _PUBLISHED)
+    arrays = {name: array for name, array in arrays.items() if name.startswith(kept)}
     return dataclasses.replace(checkpoint, arrays=arrays, settings=settings)
 
 

@@ -106,7 +106,10 @@ class ConvertOptions:
         help="checkpoint folder of any format, or a KerasHub preset", positional=True
     )
     destination: str = option(help="directory to make", positional=True)
-    to: Literal["huggingface", "google", "keras_hub"] = option(help="format to write")
+    to: Literal["huggingface", "google", "model_garden", "keras_hub"] = option(
+        help="format to write"
+    )
     cased: bool = option(
-        False, help="the model is cased; for a google folder, which does not say so itself"
+        False,
+        help="the model is cased; for google and model_garden folders, which do not say so",
     )

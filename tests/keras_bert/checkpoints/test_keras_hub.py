@@ -7,6 +7,7 @@ import pytest
 from keras_bert.checkpoints import keras_hub
 from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.errors import InputError
+from keras_bert.models.classifier import BertClassifier
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer
 from tests.conformance import assert_equal
@@ -60,6 +61,32 @@ def test_what_keras_hub_cannot_say_is_refused(tiny_config, tmp_path):
         with pytest.raises(InputError):
             keras_hub.write(Checkpoint.of(model), tmp_path / "preset")
     assert not (tmp_path / "preset").exists()
+
+
+def test_classes_there_and_back(tiny_config, tmp_path, features):
+    model = BertClassifier(tiny_config, num_classes=3)
+    keras_hub.write(Checkpoint.of(model), tmp_path / "preset")
+    theirs = hub.models.TextClassifier.from_preset(str(tmp_path / "preset"), preprocessor=None)
+    np.testing.assert_allclose(theirs(features), model(features), atol=1e-5)
+    theirs.save_to_preset(str(tmp_path / "back"))
+    back = BertClassifier.from_checkpoint(tmp_path / "back")
+    assert_equal(back.get_weights(), model.get_weights())
+    assert_equal(BertEncoder.from_checkpoint(tmp_path / "back")(features), model.encoder(features))
+
+
+def test_a_head_of_another_kind_is_no_classifier_of_texts(tiny_config, tmp_path):
+    checkpoint = Checkpoint.of(BertClassifier(tiny_config, num_classes=3))
+    checkpoint.settings["architectures"] = ["BertForTokenClassification"]
+    keras_hub.write(checkpoint, tmp_path / "preset")
+    assert not (tmp_path / "preset" / "task.json").exists()
+
+
+def test_the_masked_lm_head_is_left_out(encoder, preset, tmp_path, caplog):
+    backbone = hub.models.Backbone.from_preset(str(preset))
+    hub.models.BertMaskedLM(backbone).save_to_preset(str(tmp_path / "task"))
+    loaded = BertEncoder.from_checkpoint(tmp_path / "task")
+    assert_equal(loaded.get_weights(), encoder.get_weights())
+    assert "masked LM head is left out" in caplog.text
 
 
 def test_a_pretrainer_needs_heads_that_a_preset_lacks(preset):

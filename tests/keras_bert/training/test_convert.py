@@ -75,11 +75,19 @@ def test_heads_and_labels(tiny_config, tmp_path, make):
         assert back["id2label"] == {place: f"LABEL_{place}" for place in "012"}
 
 
-def test_keras_hub_takes_encoders_alone(tiny_config, tmp_path, capsys):
+def test_keras_hub_takes_classifiers_and_the_model_garden_does_not(tiny_config, tmp_path, capsys):
+    BertClassifier(tiny_config, labels=LABELS).save_checkpoint(tmp_path / "start")
+    for to, left_out in (("keras_hub", False), ("model_garden", True)):
+        assert main(["convert", str(tmp_path / "start"), str(tmp_path / to), "--to", to]) == 0
+        assert ("no equal of them: classifier." in capsys.readouterr().out) == left_out
+    assert_same(arrays_of(tmp_path / "keras_hub"), arrays_of(tmp_path / "start"))
+
+
+def test_keras_hub_takes_no_other_heads(tiny_config, tmp_path, capsys):
     BertMultipleChoice(tiny_config).save_checkpoint(tmp_path / "start")
     arguments = ["convert", str(tmp_path / "start"), str(tmp_path / "a"), "--to", "keras_hub"]
     assert main(arguments) == 0
-    assert "left out, because the format has no place for them: classifier." in (
+    assert "left out, because the format has no equal of them: classifier." in (
         capsys.readouterr().out
     )
     BertSpanPredictor(tiny_config).save_checkpoint(tmp_path / "start")
