@@ -101,9 +101,9 @@ class BertEmbeddings(keras.layers.Layer):
         summed = summed + self.position_table(position_ids)
         return self.dropout(self.layer_norm(summed, training=training), training=training)
 
-    def check_length(self, length: int | None) -> None:
-        """Raises `ValueError` if there are more places in a row than positions."""
-        if length is not None and length > self.max_sequence_length:
+    def check_length(self, length: Any) -> None:
+        """Raises `ValueError` if a row has more places than there are positions, where known."""
+        if isinstance(length, int) and length > self.max_sequence_length:
             raise ValueError(
                 "the length of `tokens` must not exceed `max_sequence_length`. "
                 f"Received: length={length}, max_sequence_length={self.max_sequence_length}"

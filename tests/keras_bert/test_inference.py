@@ -1,0 +1,105 @@
+import dataclasses
+import platform
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert.errors import InputError
+from keras_bert.inference import InferenceFunction
+from keras_bert.models.classifier import BertClassifier
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.pretrainer import BertPretrainer
+from tests.conformance import assert_equal
+
+
+def with_random_biases(model):
+    """TensorFlow leaves out additions of zero and products with one."""
+    random = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        if variable.path.endswith(("bias", "beta", "gamma")):
+            center = float(variable.path.endswith("gamma"))
+            variable.assign(random.normal(center, 0.02, variable.shape))
+    return model
+
+
+@pytest.mark.parametrize("make", [BertEncoder, BertPretrainer])
+def test_outputs_are_the_models(tiny_config, pretraining_features, make):
+    model = with_random_biases(make(tiny_config))
+    infer = InferenceFunction(model)
+    assert_equal(infer(pretraining_features), model(pretraining_features), 1e-5)
+    longer = {name: np.tile(array, (3, 2)) for name, array in pretraining_features.items()}
+    assert_equal(infer(longer), model(longer), 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.02), ("float16", 0.003)]
+)
+def test_precision(tiny_config, features, precision, tolerance):
+    for policy in ("float32", "mixed_bfloat16"):
+        model = with_random_biases(BertClassifier(tiny_config, num_classes=3, dtype=policy))
+        exact = BertClassifier(tiny_config, num_classes=3)
+        exact.set_weights(model.get_weights())
+        infer = InferenceFunction(model, precision=precision)
+        assert_equal(infer(features), exact(features), tolerance)
+
+
+def test_optional_inputs(tiny_config, features):
+    encoder = BertEncoder(tiny_config)
+    infer = InferenceFunction(encoder)
+    plain = infer(features)
+    more = {**features, "position_ids": np.tile(np.arange(9, dtype="int32") + 3, (2, 1))}
+    assert_equal(infer(more), encoder(more), 1e-5)
+    assert_equal(infer(features), plain)
+
+
+def test_training_goes_on_and_leaves_the_function_as_it_is(tiny_config, features):
+    model = BertClassifier(tiny_config, num_classes=2)
+    infer = InferenceFunction(model)
+    before = infer(features)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(features, np.array([0, 1]), verbose=0)
+    assert_equal(infer(features), before)
+    assert not np.allclose(model(features), before)
+
+
+def test_unknown_precision(tiny_config):
+    with pytest.raises(InputError, match=r"float32, bfloat16.*'int8'"):
+        InferenceFunction(BertEncoder(tiny_config), precision="int8")
+
+
+def rewritten_operations(function):
+    """Operations that TensorFlow runs in the end, by name and kind."""
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(function.graph.as_graph_def(), name="")
+    feeds = {
+        tensor.name: np.ones([2, 8][: tensor.shape.rank], tensor.dtype.as_numpy_dtype)
+        for tensor in function.inputs
+    }
+    metadata = tf.compat.v1.RunMetadata()
+    options = tf.compat.v1.RunOptions(output_partition_graphs=True)
+    with tf.compat.v1.Session(graph=graph) as session:
+        names = [tensor.name for tensor in function.outputs]
+        session.run(names, feeds, options=options, run_metadata=metadata)
+    return [node for part in metadata.partition_graphs for node in part.node]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="oneDNN rewrites graphs on x86 alone")
+@pytest.mark.parametrize("activation", ["gelu_tanh", "gelu"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_products_and_layer_norms_are_fused(tiny_config, features, precision, activation):
+    config = dataclasses.replace(tiny_config, activation=activation)
+    encoder = with_random_biases(BertEncoder(config, pooler=False))
+    function = InferenceFunction(encoder, precision=precision).concrete_function(features)
+    nodes = rewritten_operations(function)
+    if not any("MatMul" in node.op and node.op.startswith("_Mkl") for node in nodes):
+        pytest.skip("oneDNN is switched off, or does not know the type on this processor")
+    operations = [node.op for node in nodes]
+    assert operations.count("_MklLayerNorm") == 2 * config.num_layers + 1
+    fused = [b"+".join(node.attr["fused_ops"].list.s) for node in nodes if "FusedMatMul" in node.op]
+    gelu = {"gelu_tanh": b"BiasAdd+GeluApproximate", "gelu": b"BiasAdd+GeluExact"}[activation]
+    assert fused.count(gelu) == config.num_layers
+    # Both sums with the residual.
+    assert fused.count(b"BiasAdd+Add") == 2 * config.num_layers
+    assert len(fused) == 4 * config.num_layers
