@@ -95,8 +95,11 @@ def test_models_run_and_train_on_jax_without_tensorflow(
             "choices": choices(choice_features),
         }
         assert set(outputs) == set(expected)
+        mask = pretraining_features["padding_mask"]
         for name, value in expected.items():
-            np.testing.assert_allclose(outputs[name], value, atol=1e-5)
+            # Tags of padding mean nothing.
+            real = mask if name == "tags" else ...
+            np.testing.assert_allclose(outputs[name][real], value.numpy()[real], atol=1e-5)
     first, last, first_pretraining, last_pretraining = json.loads(result.stdout.splitlines()[-1])
     assert last < first
     assert last_pretraining < first_pretraining

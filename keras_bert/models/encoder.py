@@ -9,6 +9,7 @@ from keras_bert.checkpoints.published import PublishedTensor, encoder_tensors
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.layers.embeddings import BertEmbeddings
+from keras_bert.layers.gradient_checkpointing import recomputed
 from keras_bert.layers.heads import Pooler
 from keras_bert.layers.transformer_block import TransformerBlock
 from keras_bert.layers.unpadding import RealTokens, is_possible, restore_padding
@@ -68,6 +69,7 @@ class BertEncoder(BertModel):
         **kwargs: Any,
     ):
         super().__init__(config, unpadding=unpadding, **kwargs)
+        self.gradient_checkpointing = False
         config = self.config
         self.embeddings = BertEmbeddings(
             config.vocabulary_size,
@@ -133,13 +135,16 @@ class BertEncoder(BertModel):
 
         states, attentions = [whole(hidden)] if return_hidden_states else [], []
         for block in self.blocks:
-            result = block(
-                hidden,
-                attention_mask,
-                real,
-                training=training,
-                return_probabilities=return_attentions,
-            )
+            if self.gradient_checkpointing and training and not return_attentions:
+                result = {"output": recomputed(block, hidden, attention_mask, real)}
+            else:
+                result = block(
+                    hidden,
+                    attention_mask,
+                    real,
+                    training=training,
+                    return_probabilities=return_attentions,
+                )
             hidden = result["output"]
             if return_hidden_states:
                 states.append(whole(hidden))
@@ -194,6 +199,17 @@ class BertEncoder(BertModel):
             )
         for layer in (self.embeddings, *self.blocks[:num_layers]):
             layer.trainable = False
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Trains with less memory: each block's inner tensors are computed again for its gradient.
+
+        To be called before `compile`. Outputs and gradients stay the same; a step takes about a
+        third longer.
+
+        References:
+            - Chen et al. 2016, arXiv:1604.06174.
+        """
+        self.gradient_checkpointing = True
 
     def enable_lora(self, rank: int, *, alpha: float | None = None) -> None:
         """Trains small additions to the attention's weights and nothing else of the encoder.
