@@ -114,3 +114,23 @@ def test_layer_decay_slows_lower_layers(tiny_config, features):
         np.testing.assert_allclose(old - np.array(variable), 0.1 * factor, rtol=1e-2)
     with pytest.raises(ValueError, match="layer_decay"):
         BertAdamW(layer_decay=0)
+
+
+def test_float16_scales_its_loss(tiny_config, features):
+    keras.utils.set_random_seed(0)
+    model = BertClassifier(tiny_config, num_classes=2, dtype="mixed_float16")
+    model.compile(
+        BertAdamW(1e-3, bias_correction=True),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    losses = model.fit(features, np.array([0, 1]), epochs=30, verbose=0).history["loss"]
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert float(np.asarray(model.optimizer.dynamic_scale)) > 1
+    assert losses[-1] < 0.5 * losses[0]
+    # A step that overflows halves the scale and changes no weight.
+    before = [np.array(weight) for weight in model.trainable_variables]
+    model.optimizer.dynamic_scale.assign(3e38)
+    model.fit(features, np.array([0, 1]), verbose=0)
+    for weight, old in zip(model.trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    assert float(np.asarray(model.optimizer.dynamic_scale)) == pytest.approx(1.5e38)
