@@ -18,6 +18,8 @@ _HOMES = {
     "pack_examples": "keras_bert.text.example_packing",
     "MaskedLMMasker": "keras_bert.text.masking",
     "BertEncoder": "keras_bert.models.encoder",
+    "InferenceFunction": "keras_bert.inference",
+    "LayerCombination": "keras_bert.layers.layer_combination",
     "BertPretrainer": "keras_bert.models.pretrainer",
     "BertClassifier": "keras_bert.models.classifier",
     "BertTagger": "keras_bert.models.tagger",
