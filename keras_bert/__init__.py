@@ -18,13 +18,13 @@ _HOMES = {
     "pack_examples": "keras_bert.text.example_packing",
     "MaskedLMMasker": "keras_bert.text.masking",
     "BertEncoder": "keras_bert.models.encoder",
-    "InferenceFunction": "keras_bert.inference",
-    "LayerCombination": "keras_bert.layers.layer_combination",
     "BertPretrainer": "keras_bert.models.pretrainer",
     "BertClassifier": "keras_bert.models.classifier",
     "BertTagger": "keras_bert.models.tagger",
     "BertSpanPredictor": "keras_bert.models.span_predictor",
     "BertMultipleChoice": "keras_bert.models.multiple_choice",
+    "LayerCombination": "keras_bert.layers.layer_combination",
+    "InferenceFunction": "keras_bert.inference",
 }
 
 __all__ = ["__version__", *_HOMES]
