@@ -46,8 +46,8 @@ QUANTILES = {
 }
 FIXED_LENGTHS = {"SST-2": 64, "MRPC": 128, "SQuAD": 384}
 BATCHES_OF_REAL_LENGTHS = 4
-# Beyond so many tokens only the contenders in bfloat16 run.
-FLOAT32_TOKENS = 4096
+# Contenders in float32 run where a batch has no more places than this.
+FLOAT32_PLACES = 4096
 SECONDS_OF_A_CASE = 40
 ROUNDS = range(3, 10)
 
@@ -296,11 +296,10 @@ def main() -> None:
         print(f"bfloat16 products of this machine: {result['bfloat16_gflops']} GFLOP/s", flush=True)
         for case, batch in cases:
             batches = lengths_of(case, batch)
-            tokens = int(np.concatenate(batches).sum() / len(batches))
             some = {
-                who: contender
-                for who, contender in contenders.items()
-                if contender.precision == "bfloat16" or tokens <= FLOAT32_TOKENS
+                who: c
+                for who, c in contenders.items()
+                if c.precision == "bfloat16" or batch * c.padded(case, batches[0]) <= FLOAT32_PLACES
             }
             medians = measure(some, case, batches)
             best = {

@@ -1,6 +1,8 @@
 """What every layer, model and preprocessing step must do, checked by one call.
 
-Each function takes a way to make the object and an example of its inputs, and asserts.
+Each function takes a way to make the object and an example of its inputs, and asserts. What is
+asked of layers and models holds on every backend of Keras, so TensorFlow is imported only where a
+check is about it.
 """
 
 from collections.abc import Callable
@@ -8,9 +10,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
-from exports.verification import check_version
+from tests.backends import call_with_gradients, compiled
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16")
 
@@ -18,9 +20,14 @@ POLICIES = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16")
 def flatten(value: Any) -> list[np.ndarray]:
     """All tensors of a structure as NumPy arrays; bfloat16 as float32."""
     arrays = []
-    for tensor in tf.nest.flatten(value, expand_composites=True):
-        tensor = tf.convert_to_tensor(tensor)
-        arrays.append((tf.cast(tensor, tf.float32) if tensor.dtype.is_floating else tensor).numpy())
+    for tensor in keras.tree.flatten(value):
+        # A ragged tensor is its values and the places where its rows begin and end.
+        ragged = hasattr(tensor, "nested_row_splits")
+        parts = [tensor.flat_values, *tensor.nested_row_splits] if ragged else [tensor]
+        for part in parts:
+            # NumPy does not count bfloat16 among the floats.
+            part = ops.cast(part, "float32") if "bfloat16" in str(part.dtype) else part
+            arrays.append(ops.convert_to_numpy(part))
     return arrays
 
 
@@ -36,14 +43,29 @@ def assert_equal(first: Any, second: Any, tolerance: float = 0.0) -> None:
             np.testing.assert_array_equal(one, other)
 
 
-def check_numeric(make: Callable[..., Any], inputs: tuple, tolerance: float = 1e-5) -> None:
+def mean_square(outputs: Any) -> Any:
+    """A loss that depends on every output."""
+    squares = (ops.square(ops.cast(output, "float32")) for output in keras.tree.flatten(outputs))
+    return sum(ops.mean(square) for square in squares)
+
+
+def check_numeric(
+    make: Callable[..., Any],
+    inputs: tuple,
+    tolerance: float = 1e-5,
+) -> Any:
     """Checks a layer or a model.
 
-    Configuration round trip, precision policies, eager = graph, unknown batch and length.
+    Configuration round trip, eager = compiled, unknown batch and length, values and gradients under
+    every precision policy.
 
     Args:
         make: takes `dtype` and returns the object.
         inputs: positional arguments of a call; NumPy arrays or dictionaries of them.
+        tolerance: between eager and compiled values.
+
+    Returns:
+        The object of the checks, in float32.
     """
     layer = make(dtype="float32")
     expected = layer(*inputs)
@@ -55,31 +77,43 @@ def check_numeric(make: Callable[..., Any], inputs: tuple, tolerance: float = 1e
     twin.set_weights(layer.get_weights())
     assert_equal(twin(*inputs), expected)
 
-    graph = tf.function(lambda *arguments: layer(*arguments))
-    assert_equal(graph(*inputs), expected, tolerance)
+    assert_equal(compiled(layer)(*inputs), expected, tolerance)
 
-    symbolic = tf.nest.map_structure(
-        lambda x: keras.KerasTensor([None] * np.ndim(x), dtype=str(x.dtype)), inputs
-    )
-    shapes = tf.nest.map_structure(lambda x: tuple(x.shape), layer(*symbolic))
-    concrete = tf.nest.map_structure(lambda x: tuple(x.shape), expected)
-    for unknown, known in zip(tf.nest.flatten(shapes), tf.nest.flatten(concrete), strict=True):
-        assert unknown is None or unknown == known
+    symbolic = keras.tree.map_structure(_unknown, inputs)
+    pairs = zip(keras.tree.flatten(layer(*symbolic)), keras.tree.flatten(expected), strict=True)
+    for unknown, known in pairs:
+        assert len(unknown.shape) == len(known.shape)
+        for size, real in zip(unknown.shape, known.shape, strict=True):
+            assert size is None or size == real
 
     for policy in POLICIES:
         other = make(dtype=policy)
-        other(*inputs)
+        if not other.built:
+            other(*keras.tree.map_structure(_known, inputs))
         other.set_weights(layer.get_weights())
-        for value in flatten(other(*inputs)):
+        outputs, slopes = call_with_gradients(other, inputs, mean_square)
+        for value in flatten(outputs):
             assert np.isfinite(value).all(), policy
-        for weight in other.trainable_weights:
+        for weight, slope in zip(other.trainable_weights, flatten(slopes), strict=True):
             assert weight.dtype == keras.DTypePolicy(policy).variable_dtype, policy
+            assert slope.shape == weight.shape, policy
+            assert np.isfinite(slope).all(), policy
+    return layer
+
+
+def _known(array: np.ndarray) -> keras.KerasTensor:
+    return keras.KerasTensor(array.shape, dtype=str(array.dtype))
+
+
+def _unknown(array: np.ndarray) -> keras.KerasTensor:
+    """The array as a graph sees it: of unknown batch and length, while a width is known."""
+    width = array.shape[-1] if array.dtype.kind == "f" else None
+    return keras.KerasTensor([None] * (array.ndim - 1) + [width], dtype=str(array.dtype))
 
 
 def check_model(make: Callable[..., Any], inputs: dict[str, np.ndarray], directory: Any) -> None:
     """Checks a model: everything of `check_numeric`, saving, checkpoints, padding, any length."""
-    check_numeric(make, (inputs,))
-    model = make(dtype="float32")
+    model = check_numeric(make, (inputs,))
     expected = model(inputs)
 
     model.save(directory / "model.keras")
@@ -88,14 +122,15 @@ def check_model(make: Callable[..., Any], inputs: dict[str, np.ndarray], directo
     model.save_checkpoint(directory / "checkpoint")
     assert_equal(type(model).from_checkpoint(directory / "checkpoint")(inputs), expected)
 
-    longer = model({name: _pad(name, array) for name, array in inputs.items()})
+    call = compiled(model)
+    longer = call({name: _pad(name, array) for name, array in inputs.items()})
     # Of outputs that have a length, the places that both have.
-    same_places = tf.nest.map_structure(
+    same_places = keras.tree.map_structure(
         lambda x, y: x[tuple(slice(size) for size in y.shape)], longer, expected
     )
     assert_equal(same_places, expected, 1e-5)
     one = {name: array[:1] for name, array in inputs.items()}
-    assert_equal(model(one), tf.nest.map_structure(lambda x: x[:1], expected), 1e-5)
+    assert_equal(call(one), keras.tree.map_structure(lambda x: x[:1], expected), 1e-5)
 
 
 def _pad(name: str, array: np.ndarray) -> np.ndarray:
@@ -113,6 +148,8 @@ def check_preprocessing(layer: Any, arguments: Any, call: Callable | None = None
         arguments: a structure of tensors with a batch axis.
         call: how to call a layer with `arguments`; by default with all of it.
     """
+    import tensorflow as tf
+
     call = call or (lambda layer, arguments: layer(arguments))
     expected = call(layer, arguments)
     twin = type(layer).from_config(layer.get_config())
@@ -136,5 +173,7 @@ def check_export(directory: Any, expected: Any) -> None:
         directory: the version.
         expected: probabilities of the model in memory for `exports.verification.PROBES`.
     """
+    from exports.verification import check_version
+
     lines = check_version(directory, expected=expected.tolist())
     assert len(lines) == 3

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bert.layers.fused_attention import can_fuse, fused_attention
 from keras_bert.layers.initializers import truncated_normal
 from keras_bert.layers.unpadding import drop_padding, spread
 
@@ -92,8 +93,27 @@ class SelfAttention(keras.layers.Layer):
         projected = self.query_key_value(hidden)
         if real is not None:
             projected = spread(projected, real)
+        tokens = ops.shape(projected)[0]
         # (batch * length, 3 * hidden) -> (batch, length, 3, heads, head)
         projected = ops.reshape(projected, (batch, length, 3, self.num_heads, self.head_dim))
+        result = {}
+        drops = training and self.dropout_rate > 0
+        if not (drops or return_probabilities) and can_fuse(projected, attention_mask):
+            context = fused_attention(projected, attention_mask)
+        else:
+            context, probabilities = self._attend(
+                projected, attention_mask, training, return_probabilities
+            )
+            if return_probabilities:
+                result["probabilities"] = probabilities
+        # (batch, length, heads, head) -> (batch * length, heads * head)
+        context = ops.reshape(context, (tokens, self.hidden_dim))
+        if real is not None:
+            context = drop_padding(context, real)
+        return {**result, "output": self.output_dense(context)}
+
+    def _attend(self, projected, attention_mask, training, return_probabilities):
+        """The context, `(batch, length, heads, head)`, and the probabilities or None."""
         # (batch, length, 3, heads, head) -> (3, batch, heads, length, head)
         projected = ops.transpose(projected, (2, 0, 3, 1, 4))
         # Not by indices: a slice's gradient is a padded array of zeros for each of the three.
@@ -103,7 +123,7 @@ class SelfAttention(keras.layers.Layer):
         # (batch, query, key) -> (batch, 1, query, key), the same for every head
         visible = ops.expand_dims(attention_mask, 1)
         scale = 1 / math.sqrt(self.head_dim)
-        result = {}
+        probabilities = None
         if training and keras.backend.backend() == "tensorflow" and not return_probabilities:
             from keras_bert.layers import tensorflow_kernels as kernels
 
@@ -115,15 +135,10 @@ class SelfAttention(keras.layers.Layer):
             scores = scores * scale + ops.where(visible, ops.zeros_like(blocked), blocked)
             probabilities = ops.softmax(scores, axis=-1)
             weights = self.dropout(probabilities, training=training)
-            if return_probabilities:
-                result["probabilities"] = probabilities
         # (batch, heads, query, key) x (batch, heads, key, head) -> (batch, heads, query, head)
         context = ops.matmul(weights, value)
-        # (batch, heads, length, head) -> (batch * length, heads * head)
-        context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (-1, self.hidden_dim))
-        if real is not None:
-            context = drop_padding(context, real)
-        return {**result, "output": self.output_dense(context)}
+        # (batch, heads, length, head) -> (batch, length, heads, head)
+        return ops.transpose(context, (0, 2, 1, 3)), probabilities
 
     def get_config(self):
         return {

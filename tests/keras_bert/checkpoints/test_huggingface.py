@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,19 +13,33 @@ from keras_bert.models.multiple_choice import BertMultipleChoice
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.models.span_predictor import BertSpanPredictor
 from keras_bert.models.tagger import BertTagger
-from keras_bert.text.tokenizer import BertTokenizer
 from tests.conformance import assert_equal
 
 
+@pytest.fixture(scope="module")
+def saved(tiny_config, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("saved")
+    BertPretrainer(tiny_config).save_checkpoint(directory)
+    return directory
+
+
 @pytest.fixture
-def directory(tiny_config, vocabulary, tmp_path):
-    BertPretrainer(tiny_config).save_checkpoint(tmp_path, tokenizer=BertTokenizer(vocabulary))
-    return tmp_path
+def directory(saved, tmp_path):
+    """A copy that a test may change."""
+    return Path(shutil.copytree(saved, tmp_path, dirs_exist_ok=True))
+
+
+def test_a_tokenizer_stands_beside_the_weights(tiny_config, vocabulary, tmp_path):
+    pytest.importorskip("tensorflow", reason="tokenizers run in the TensorFlow graph")
+    from keras_bert.text.tokenizer import BertTokenizer
+
+    BertEncoder(tiny_config).save_checkpoint(tmp_path, tokenizer=BertTokenizer(vocabulary))
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"}
 
 
 def test_layout_is_hugging_faces(directory, tiny_config):
-    names = {path.name for path in directory.iterdir()}
-    assert names == {"config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"}
+    assert {path.name for path in directory.iterdir()} == {"config.json", "model.safetensors"}
     config = json.loads((directory / "config.json").read_text())
     assert config["model_type"] == "bert"
     assert config["architectures"] == ["BertForPreTraining"]

@@ -1,12 +1,12 @@
+import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_bert.layers.attention import SelfAttention
 from keras_bert.layers.embeddings import BertEmbeddings
 from keras_bert.layers.heads import ClassificationHead, MaskedLMHead, Pooler
 from keras_bert.layers.transformer_block import TransformerBlock
-from tests.conformance import check_numeric
+from tests.conformance import check_numeric, flatten
 
 BATCH, LENGTH, HIDDEN = 2, 5, 16
 
@@ -82,7 +82,7 @@ def test_attention_of_a_row_without_any_visible_token_is_finite():
     for dtype in ("float32", "float16", "bfloat16"):
         layer = SelfAttention(HIDDEN, 4, dtype=dtype)
         output = layer(hidden_states(), np.zeros((BATCH, LENGTH, LENGTH), bool))["output"]
-        assert np.isfinite(np.asarray(tf.cast(output, tf.float32))).all()
+        assert np.isfinite(flatten(output)).all()
 
 
 def test_attention_probabilities_on_request():
@@ -146,4 +146,5 @@ def test_classification_head():
     check_numeric(lambda dtype: ClassificationHead(3, dtype=dtype), (pooled,))
     tokens = np.stack([pooled, -pooled], axis=1)
     check_numeric(lambda dtype: ClassificationHead(3, dtype=dtype), (tokens,))
-    assert str(ClassificationHead(3, dtype="bfloat16")(pooled).dtype).endswith("float32'>")
+    logits = ClassificationHead(3, dtype="bfloat16")(pooled)
+    assert keras.backend.standardize_dtype(logits.dtype) == "float32"
