@@ -37,7 +37,9 @@ def recomputed(
         for layer in block._flatten_layers()
         if (generator := getattr(layer, "seed_generator", None)) is not None
     }
-    trainable = [ops.convert_to_tensor(variable) for variable in block.trainable_variables]
+    # Copies, because TensorFlow would count a variable's gradient twice: as an argument, and as a
+    # variable that the call has used.
+    trainable = [ops.copy(variable) for variable in block.trainable_variables]
     non_trainable = [
         seeds.get(variable.path, variable) for variable in block.non_trainable_variables
     ]
