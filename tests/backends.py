@@ -4,9 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import pytest
 
 # Compiling takes most of the time, and optimising is the greater half of it.
 _QUICK = {"xla_backend_optimization_level": 0}
+
+
+needs_varying_shapes = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow",
+    reason="unpadding needs shapes that may vary, which only TensorFlow has",
+)
 
 
 def compiled(layer: Any) -> Callable[..., Any]:

@@ -110,7 +110,7 @@ def test_layers_and_models_pass_their_tests_on_jax_without_tensorflow():
         for count, outcome in re.findall(r"(\d+) (passed|skipped)", result.stdout):
             counts[outcome] += int(count)
     assert counts["passed"] >= 40
-    assert counts["skipped"] <= 9
+    assert counts["skipped"] <= 13
 
 
 def test_models_run_and_train_on_jax_without_tensorflow(

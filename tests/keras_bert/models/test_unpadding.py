@@ -7,20 +7,16 @@ import numpy as np
 import pytest
 
 from keras_bert.errors import InputError
+from keras_bert.layers.unpadding import RealTokens
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer
-from tests.backends import call_with_gradients
+from tests.backends import call_with_gradients, needs_varying_shapes
 from tests.conformance import assert_equal
-
-needs_varying_shapes = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow",
-    reason="unpadding needs shapes that may vary, which only TensorFlow has",
-)
 
 
 def twins(make, config):
-    padded, unpadded = make(config), make(config, unpadding=True)
+    padded, unpadded = make(config, unpadding=False), make(config, unpadding=True)
     unpadded.set_weights(padded.get_weights())
     return padded, unpadded
 
@@ -33,7 +29,7 @@ def test_real_tokens_are_the_same_and_padding_is_zero(tiny_config, features):
     mask = features["padding_mask"]
     np.testing.assert_allclose(outputs["pooled_output"], expected["pooled_output"], atol=1e-6)
     states = [(outputs["sequence_output"], expected["sequence_output"])]
-    states += zip(outputs["hidden_states"][1:], expected["hidden_states"][1:], strict=True)
+    states += zip(outputs["hidden_states"], expected["hidden_states"], strict=True)
     for state, reference in states:
         np.testing.assert_allclose(state.numpy()[mask], reference.numpy()[mask], atol=1e-6)
         assert not state.numpy()[~mask].any()
@@ -95,3 +91,31 @@ def test_other_backends_are_refused(tiny_config, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(InputError, match=r"unpadding.*jax"):
         BertEncoder(tiny_config, unpadding=True)
+
+
+@needs_varying_shapes
+def test_default_drops_padding_outside_xla_alone(tiny_config, features):
+    import tensorflow as tf
+
+    model = BertEncoder(tiny_config)
+    assert model.unpadding is None
+    assert model.supports_jit
+    mask = features["padding_mask"]
+    outputs = {
+        compiled: tf.function(lambda x: model(x)["sequence_output"], jit_compile=compiled)(features)
+        for compiled in (False, True)
+    }
+    assert not outputs[False].numpy()[~mask].any()
+    assert outputs[True].numpy()[~mask].all()
+    np.testing.assert_allclose(outputs[False].numpy()[mask], outputs[True].numpy()[mask], atol=1e-5)
+
+
+@needs_varying_shapes
+def test_counts_of_tokens_are_few():
+    counts = set()
+    for real in range(1, 2049):
+        mask = (np.arange(2048) < real)[np.newaxis]
+        kept = len(RealTokens.of(mask).places)
+        assert real <= kept <= max(real * 17 / 16, real + 15)
+        counts.add(kept)
+    assert len(counts) < 70
