@@ -9,6 +9,17 @@ from keras_bert.layers.initializers import truncated_normal
 from keras_bert.layers.layer_normalization import LayerNormalization
 
 
+class EmbeddingTable(keras.layers.Embedding):
+    """`keras.layers.Embedding` that casts the rows it looks up instead of the whole table.
+
+    With weights in float32 and computation in bfloat16, Keras would cast millions of rows at each
+    step to look up some hundreds, and their gradient back.
+    """
+
+    def add_weight(self, *arguments, **options):
+        return super().add_weight(*arguments, **{**options, "autocast": False})
+
+
 @keras.saving.register_keras_serializable("keras_bert")
 class BertEmbeddings(keras.layers.Layer):
     """Sums token, segment and position embeddings, normalises and drops out.
@@ -68,7 +79,7 @@ class BertEmbeddings(keras.layers.Layer):
         self.initializer_range = initializer_range
 
         def table(rows, name):
-            return keras.layers.Embedding(
+            return EmbeddingTable(
                 rows,
                 hidden_dim,
                 embeddings_initializer=truncated_normal(initializer_range),

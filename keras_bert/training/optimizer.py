@@ -122,6 +122,7 @@ class BertAdamW(keras.optimizers.AdamW):
         self.bias_correction = bias_correction
         self.layer_decay = layer_decay
         self._rate_factors: list[float] = []
+        self._is_decayed: list[bool] = []
         self.gradient_norm = keras.Variable(
             0.0, trainable=False, aggregation="mean", name="gradient_norm"
         )
@@ -131,6 +132,9 @@ class BertAdamW(keras.optimizers.AdamW):
         undecayed = [v for v in variables if _UNDECAYED.search(v.path)]
         if undecayed:
             self.exclude_from_weight_decay(var_list=undecayed)
+        self._is_decayed = [
+            bool(self.weight_decay) and self._use_weight_decay(v) for v in variables
+        ]
         self._rate_factors = _rate_factors([v.path for v in variables], self.layer_decay)
         super().build(variables)
 
@@ -145,6 +149,8 @@ class BertAdamW(keras.optimizers.AdamW):
         return [None if g is None else g * ops.cast(scale, g.dtype) for g in grads]
 
     def _apply_weight_decay(self, variables):
+        if self._updates_in_one_pass():
+            return  # It is done with the update.
         # The base class knows one rate for all and what to do under each strategy: it is called
         # for the variables of one layer after the other.
         weight_decay = self.weight_decay
@@ -163,7 +169,7 @@ class BertAdamW(keras.optimizers.AdamW):
 
     def update_step(self, gradient, variable, learning_rate):
         learning_rate = learning_rate * self._rate_factor(variable)
-        if keras.backend.backend() == "tensorflow" and not self.amsgrad:
+        if self._updates_in_one_pass():
             self._update_in_one_pass(gradient, variable, learning_rate)
             return
         if not self.bias_correction:
@@ -174,6 +180,9 @@ class BertAdamW(keras.optimizers.AdamW):
             )
             learning_rate = learning_rate / factor
         super().update_step(gradient, variable, learning_rate)
+
+    def _updates_in_one_pass(self) -> bool:
+        return keras.backend.backend() == "tensorflow" and not self.amsgrad
 
     def _update_in_one_pass(self, gradient, variable, learning_rate):
         """The update as one operation of TensorFlow; Keras' takes a dozen passes over memory."""
@@ -190,6 +199,9 @@ class BertAdamW(keras.optimizers.AdamW):
             return tf.cast(tf.pow(beta, tf.cast(self.iterations + 1, tf.float32)), dtype)
 
         variable = variable.value if isinstance(variable, keras.Variable) else variable
+        if self._is_decayed[index]:
+            # The product becomes the variable's memory; a subtraction would read it once more.
+            variable.assign(variable * tf.cast(1 - self.weight_decay * learning_rate, dtype))
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=states[0].handle,
