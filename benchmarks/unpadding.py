@@ -51,7 +51,7 @@ def calls(encoder: BertEncoder) -> dict[str, tf.types.experimental.PolymorphicFu
 def main() -> None:
     name, policy = [*sys.argv[1:], *("L4-H512", "float32")[len(sys.argv) - 1 :]]
     config = BertConfig.from_name(name, dropout=0.0, attention_dropout=0.0)
-    padded = BertEncoder(config, dtype=policy)
+    padded = BertEncoder(config, unpadding=False, dtype=policy)
     unpadded = BertEncoder(config, unpadding=True, dtype=policy)
     unpadded.set_weights(padded.get_weights())
     contenders = {"padded": calls(padded), "unpadded": calls(unpadded)}
