@@ -281,7 +281,7 @@ def measure(contenders, case, batches) -> dict[str, float]:
 def main() -> None:
     kind, name = [*sys.argv[1:], *("inference", "base")[len(sys.argv) - 1 :]]
     config = BertConfig.from_name(name)
-    cases = [("32", 8), ("128", 8), ("128", 16), ("SST-2", 32), ("MRPC", 32), ("SQuAD", 8)]
+    cases = [("32", 8), ("128", 8), ("128", 16), ("SST-2", 32)]
     if kind == "inference":
         cases = [(length, batch) for length in ("32", "128", "512") for batch in (1, 8, 32)]
         cases += [(data, batch) for data in QUANTILES for batch in (8, 32)]
