@@ -76,6 +76,8 @@ class ResidualLayerNormalization(LayerNormalization):
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
     def call(self, inputs, residual, training=None):
+        # Keras' LayerNorm takes its inputs as they come.
+        inputs, residual = (ops.cast(x, self.compute_dtype) for x in (inputs, residual))
         if keras.backend.backend() != "tensorflow" or not training:
             summed = residual + self.dropout(inputs, training=training)
             return super().call(summed, training=training)

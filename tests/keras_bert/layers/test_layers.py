@@ -5,6 +5,10 @@ import pytest
 from keras_bert.layers.attention import SelfAttention
 from keras_bert.layers.embeddings import BertEmbeddings
 from keras_bert.layers.heads import ClassificationHead, MaskedLMHead, Pooler
+from keras_bert.layers.layer_normalization import (
+    LayerNormalization,
+    ResidualLayerNormalization,
+)
 from keras_bert.layers.transformer_block import TransformerBlock
 from tests.conformance import check_numeric, flatten
 
@@ -114,6 +118,32 @@ def test_transformer_block():
         lambda dtype: TransformerBlock(HIDDEN, 4, 32, dtype=dtype),
         (hidden_states(), full_mask()),
     )
+
+
+def test_layer_normalization():
+    inputs = np.random.default_rng(5).normal(3, 2, (BATCH, LENGTH, HIDDEN)).astype("float32")
+    layer = check_numeric(
+        lambda dtype: LayerNormalization(epsilon=1e-12, dtype=dtype),
+        (inputs,),
+    )
+    for training in (False, True):
+        outputs = np.asarray(layer(inputs, training=training))
+        np.testing.assert_allclose(outputs.mean(axis=-1), 0, atol=1e-5)
+        np.testing.assert_allclose(outputs.std(axis=-1), 1, atol=1e-4)
+
+
+def test_residual_layer_normalization():
+    hidden, residual = hidden_states(0), hidden_states(1)
+    layer = check_numeric(
+        lambda dtype: ResidualLayerNormalization(0.5, dtype=dtype), (hidden, residual)
+    )
+    plain = LayerNormalization()
+    np.testing.assert_allclose(layer(hidden, residual), plain(hidden + residual), atol=1e-5)
+    # Dropout takes the output's values in training, never the residual's.
+    kept = np.asarray(layer(np.zeros_like(hidden), residual, training=True))
+    np.testing.assert_allclose(kept, plain(residual), atol=1e-5)
+    dropped = np.asarray(layer(hidden, residual, training=True))
+    assert not np.allclose(dropped, plain(hidden + residual), atol=1e-2)
 
 
 def test_pooler_looks_at_the_first_token():
