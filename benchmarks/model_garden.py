@@ -57,7 +57,14 @@ def with_random_weights(model: BertEncoder | BertPretrainer) -> BertEncoder | Be
 
 
 def difference(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> dict[str, float]:
-    return {name: float(np.abs(one[name] - array).max()) for name, array in other.items()}
+    mask = features()["padding_mask"]
+    differences = {}
+    for name, array in other.items():
+        difference = np.abs(one[name] - array)
+        # Of what has a place for each token, the real ones: padding is not computed here.
+        places = mask if difference.shape[:2] == mask.shape else slice(None)
+        differences[name] = float(difference[places].max())
+    return differences
 
 
 def main() -> None:
