@@ -2,9 +2,9 @@
 
     python benchmarks/gradient_checkpointing.py
 
-BERT-base classifier, bfloat16 with float32 weights, batches of 32 x 128, SGD; with and without, each
-in a process of its own, because a process' peak never falls. Results are printed and written to
-`benchmarks/results/gradient_checkpointing.json`.
+BERT-base classifier, bfloat16 with float32 weights, batches of 32 x 128, SGD; with and without,
+each in a process of its own, because a process' peak never falls. Results are printed and written
+to `benchmarks/results/gradient_checkpointing.json`.
 """
 
 import json
