@@ -175,14 +175,7 @@ def training_contenders(config: BertConfig, directory: str) -> dict[str, Contend
         return lambda inputs: model.train_on_batch(inputs, np.zeros(len(inputs["token_ids"])))
 
     def hub(dtype):
-        backbone = keras_hub.models.BertBackbone(
-            vocabulary_size=config.vocabulary_size,
-            num_layers=config.num_layers,
-            num_heads=config.num_heads,
-            hidden_dim=config.hidden_dim,
-            intermediate_dim=config.intermediate_dim,
-            dtype=dtype,
-        )
+        backbone = preset.make_backbone(config, dtype=dtype)
         model = keras_hub.models.BertTextClassifier(backbone, num_classes=2, dtype=dtype)
         model.preprocessor = None
         model.compile(keras.optimizers.AdamW(1e-5), loss)

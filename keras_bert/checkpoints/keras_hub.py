@@ -98,6 +98,28 @@ def read(path: str | os.PathLike) -> Checkpoint:
     return Checkpoint(config, arrays, settings, place=str(path))
 
 
+def make_backbone(config: BertConfig, **kwargs: Any) -> Any:
+    """Returns a `BertBackbone` of this shape with random weights.
+
+    Args:
+        config: `BertConfig`.
+        **kwargs: Further arguments of `keras_hub.models.BertBackbone`, such as `dtype`.
+    """
+    import keras_hub
+
+    return keras_hub.models.BertBackbone(
+        vocabulary_size=config.vocabulary_size,
+        num_layers=config.num_layers,
+        num_heads=config.num_heads,
+        hidden_dim=config.hidden_dim,
+        intermediate_dim=config.intermediate_dim,
+        dropout=config.dropout,
+        max_sequence_length=config.max_sequence_length,
+        num_segments=config.num_segments,
+        **kwargs,
+    )
+
+
 def write(checkpoint: Checkpoint, directory: str | os.PathLike) -> None:
     """Writes a preset's folder: a `BertTextClassifier` if that is what the model is.
 
@@ -116,16 +138,7 @@ def write(checkpoint: Checkpoint, directory: str | os.PathLike) -> None:
             "KerasHub has one rate for `dropout` and `attention_dropout`. "
             f"Received: {config.dropout} and {config.attention_dropout}"
         )
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=config.vocabulary_size,
-        num_layers=config.num_layers,
-        num_heads=config.num_heads,
-        hidden_dim=config.hidden_dim,
-        intermediate_dim=config.intermediate_dim,
-        dropout=config.dropout,
-        max_sequence_length=config.max_sequence_length,
-        num_segments=config.num_segments,
-    )
+    backbone = make_backbone(config)
     variables, model = _variables(backbone), backbone
     if "output_weights" in checkpoint.arrays and "output_" in prefixes(checkpoint.settings):
         model = keras_hub.models.BertTextClassifier(

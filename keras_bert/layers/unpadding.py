@@ -1,5 +1,6 @@
 """Layers without padding: real tokens only, and back."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -46,16 +47,7 @@ def _rounded(count: Any) -> Any:
 
 def drop_padding(tokens: Any, real: RealTokens) -> Any:
     """Keeps the real tokens: `(batch * length, width)` to `(kept, width)`."""
-
-    @ops.custom_gradient
-    def drop(tokens):
-        def gradient(*arguments, upstream=None):
-            upstream = arguments[0] if upstream is None else upstream
-            return restore_padding(upstream, real)
-
-        return ops.take(tokens, real.places, axis=0), gradient
-
-    return drop(tokens)
+    return _gathered(tokens, real.places, lambda upstream: restore_padding(upstream, real))
 
 
 def restore_padding(tokens: Any, real: RealTokens) -> Any:
@@ -68,16 +60,20 @@ def spread(tokens: Any, real: RealTokens) -> Any:
 
     Its gradient is that of `restore_padding`: what flows back from padding is left out.
     """
+    return _gathered(tokens, real.order, lambda upstream: drop_padding(upstream, real))
+
+
+def _gathered(tokens: Any, places: Any, gradient_of: Callable[[Any], Any]) -> Any:
+    """The tokens at `places`, with a gradient that is a gather too: scattering is slower."""
 
     @ops.custom_gradient
-    def place(tokens):
+    def gather(tokens):
         def gradient(*arguments, upstream=None):
-            upstream = arguments[0] if upstream is None else upstream
-            return drop_padding(upstream, real)
+            return gradient_of(arguments[0] if upstream is None else upstream)
 
-        return ops.take(tokens, real.order, axis=0), gradient
+        return ops.take(tokens, places, axis=0), gradient
 
-    return place(tokens)
+    return gather(tokens)
 
 
 def is_possible() -> bool:

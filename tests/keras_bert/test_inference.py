@@ -64,6 +64,16 @@ def test_training_goes_on_and_leaves_the_function_as_it_is(tiny_config, features
     assert not np.allclose(model(features), before)
 
 
+@pytest.mark.parametrize("precision", [None, "float32"])
+def test_low_rank_additions_count(tiny_config, features, precision):
+    model = BertClassifier(tiny_config, num_classes=2)
+    model.encoder.enable_lora(2)
+    for variable in model.encoder.trainable_variables:
+        variable.assign(np.full(variable.shape, 0.1, "float32"))
+    infer = InferenceFunction(model, precision=precision)
+    assert_equal(infer(features), model(features), 1e-5)
+
+
 def test_unknown_precision(tiny_config):
     with pytest.raises(InputError, match=r"float32, bfloat16.*'int8'"):
         InferenceFunction(BertEncoder(tiny_config), precision="int8")
