@@ -17,6 +17,8 @@ _HOMES = {
     "SlidingWindows": "keras_bert.text.windows",
     "pack_examples": "keras_bert.text.example_packing",
     "MaskedLMMasker": "keras_bert.text.masking",
+    "UnitSelector": "keras_bert.text.ragged_masking",
+    "StatelessMaskValuesChooser": "keras_bert.text.ragged_masking",
     "BertEncoder": "keras_bert.models.encoder",
     "BertPretrainer": "keras_bert.models.pretrainer",
     "BertClassifier": "keras_bert.models.classifier",

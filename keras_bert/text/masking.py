@@ -7,7 +7,9 @@ import tensorflow as tf
 
 from keras_bert.errors import InputError
 from keras_bert.text.layer import TextLayer
-from keras_bert.text.stateless import fold_in, uniform
+from keras_bert.text.mask_replacement import check_rates, replace, unit_groups
+from keras_bert.text.mask_selection import check_slots, select
+from keras_bert.text.mask_units import check_units
 from keras_bert.text.vocabulary import Vocabulary
 
 
@@ -16,21 +18,39 @@ class MaskedLMMasker(TextLayer):
     """Hides 15 % of the tokens and says what stood there.
 
     Of a row with n tokens, `[CLS]` and `[SEP]` counted, `min(max_predictions, max(1, round(0.15
-    n)))` are chosen, uniformly and never a special token. A chosen token becomes `[MASK]` in 80 %
-    of cases, a token drawn uniformly from the whole vocabulary in 10 %, and stays in 10 %.
+    n)))` are chosen at most, never a special token. A chosen token becomes `[MASK]` in 80 % of
+    cases, a token drawn uniformly from the whole vocabulary in 10 %, and stays in 10 %.
 
-    The draw of a row depends only on its seed, not on its neighbours in the batch.
+    Tokens are chosen in units, in random order until that number is reached:
+
+    - `"token"`: each by itself, as in BERT.
+    - `"whole_word"`: a word with its `##` pieces. A word that does not fit into what is left is
+      passed over.
+    - `"ngram"`: runs of 1 to 3 words, p(n) proportional to 1/n, as in ALBERT. Of a run that does
+      not fit as many neighbouring words are taken as do.
+    - `"span"`: runs of words, their number geometric with p = 0.2 from 1 to 10, cut in the same
+      way, as in SpanBERT. The tokens of a span are replaced, or kept, together.
+    - `"phrase"`: the supplied units, never cut, as in ERNIE.
+
+    The draw of a row depends only on its seed, not on its neighbours in the batch or its padding.
 
     Args:
         vocabulary: `Vocabulary` or a sequence of tokens.
         max_predictions: int. Slots for chosen tokens in each row.
+        units: str. What is chosen as a whole.
         mask_rate: float in (0, 1]. Share of tokens to choose.
         mask_token_rate: float. Share of the chosen tokens that become `[MASK]`.
         random_token_rate: float. Share of the chosen tokens that become a random token.
+        max_words: int or None. Words of the longest n-gram (None: 3) or span (None: 10).
+        replace_by: `"token"`, `"unit"` or None. Whether each token or each unit draws if it becomes
+            `[MASK]`, random or stays; None: units with spans, else tokens. Random tokens are drawn
+            one by one in any case.
 
     Call arguments:
         features: dictionary with `token_ids`, int32 `(batch, length)`, and `padding_mask`, bool
-            `(batch, length)`; other entries pass through.
+            `(batch, length)`; other entries pass through. With `unit_starts`, bool
+            `(batch, length)`, true where a unit begins, supplied words or phrases (of Chinese, say)
+            take the place of the `##` rule.
         seeds: integer tensor `(batch,)`, one seed for each row.
 
     Returns:
@@ -39,7 +59,7 @@ class MaskedLMMasker(TextLayer):
         positions ascend, unused slots hold zeros and have weight 0.
 
     Raises:
-        InputError: If a rate or the number of slots is out of range.
+        InputError: If an argument is out of range, or phrases lack `unit_starts`.
 
     Example:
 
@@ -50,7 +70,10 @@ class MaskedLMMasker(TextLayer):
 
     References:
         - Devlin et al. 2019, arXiv:1810.04805, section 3.1 and appendix A.1.
-        - `create_masked_lm_predictions` of google-research/bert (the rounding).
+        - `create_masked_lm_predictions` of google-research/bert (the rounding; whole words).
+        - Lan et al. 2020, arXiv:1909.11942, section 4.1 (n-grams).
+        - Joshi et al. 2020, arXiv:1907.10529, section 3.1 (spans).
+        - Sun et al. 2019, arXiv:1904.09223, section 3.2 (phrases and entities).
     """
 
     def __init__(
@@ -58,99 +81,85 @@ class MaskedLMMasker(TextLayer):
         vocabulary: Vocabulary | list[str],
         max_predictions: int = 20,
         *,
+        units: str = "token",
         mask_rate: float = 0.15,
         mask_token_rate: float = 0.8,
         random_token_rate: float = 0.1,
+        max_words: int | None = None,
+        replace_by: str | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if type(max_predictions) is not int or max_predictions < 1:
+        check_units(units, max_words)
+        check_slots(max_predictions)
+        check_rates(mask_rate, mask_token_rate, random_token_rate)
+        if replace_by is None:
+            replace_by = "unit" if units == "span" else "token"
+        if replace_by not in ("token", "unit") or (units, replace_by) == ("token", "unit"):
             raise InputError(
-                "`max_predictions` must be a positive integer. "
-                f"Received: max_predictions={max_predictions!r}"
-            )
-        if not 0 < mask_rate <= 1:
-            raise InputError(
-                f"`mask_rate` must be above 0 and at most 1. Received: mask_rate={mask_rate}"
-            )
-        if (
-            min(mask_token_rate, random_token_rate) < 0
-            or mask_token_rate + random_token_rate > 1 + 1e-9
-        ):
-            raise InputError(
-                "`mask_token_rate` and `random_token_rate` must not be negative and at most 1 "
-                f"together. Received: mask_token_rate={mask_token_rate}, "
-                f"random_token_rate={random_token_rate}"
+                '`replace_by` must be "token" or, with units of several tokens, "unit". '
+                f"Received: replace_by={replace_by!r}, units={units!r}"
             )
         self._vocabulary = Vocabulary.of(vocabulary)
         self.max_predictions = max_predictions
+        self.units = units
         self.mask_rate = mask_rate
         self.mask_token_rate = mask_token_rate
         self.random_token_rate = random_token_rate
+        self.max_words = max_words
+        self.replace_by = replace_by
 
     def call(self, features, seeds):
         token_ids = features["token_ids"]
         keys = tf.cast(seeds, tf.uint64)
-        positions, weights = self._choose(token_ids, features["padding_mask"], keys)
-        slots = tf.where(weights > 0, positions, 0)
-        masked_ids = tf.where(weights > 0, tf.gather(token_ids, slots, batch_dims=1), 0)
+        selection = select(
+            token_ids,
+            features["padding_mask"],
+            keys,
+            self._vocabulary,
+            slots=self.max_predictions,
+            mask_rate=self.mask_rate,
+            units=self.units,
+            max_words=self.max_words,
+            unit_starts=features.get("unit_starts"),
+        )
+        batch, length = tf.unstack(tf.shape(token_ids))
+        positions = selection.positions(self.max_predictions)
+        used = positions < length
+        positions = tf.where(used, positions, 0)
+        flat = positions + tf.range(batch)[:, tf.newaxis] * length
+        masked_ids = tf.where(used, tf.gather(tf.reshape(token_ids, [-1]), flat), 0)
+        new_ids = replace(
+            masked_ids,
+            keys,
+            self._vocabulary,
+            mask_token_rate=self.mask_token_rate,
+            random_token_rate=self.random_token_rate,
+            groups=unit_groups(selection, positions) if self.replace_by == "unit" else None,
+        )
+        # A sum of differences takes a quarter of a scatter's time.
+        changes = tf.math.unsorted_segment_sum(
+            tf.reshape(tf.where(used, new_ids - masked_ids, 0), [-1]),
+            tf.reshape(flat, [-1]),
+            batch * length,
+        )
         return {
             **features,
-            "token_ids": self._replace(token_ids, masked_ids, positions, keys),
-            "masked_positions": slots,
+            "token_ids": token_ids + tf.reshape(changes, [batch, length]),
+            "masked_positions": positions,
             "masked_ids": masked_ids,
-            "masked_weights": weights,
+            "masked_weights": tf.cast(used, tf.float32),
         }
-
-    def _choose(self, token_ids, padding_mask, keys):
-        """Draws `(batch, max_predictions)` positions, ascending; unused ones point past the end."""
-        length = tf.shape(token_ids)[1]
-        maskable = padding_mask
-        for special_id in self._vocabulary.special_ids:
-            # A true [UNK] in the text is maskable in the reference.
-            if special_id != self._vocabulary.unknown_id:
-                maskable &= token_ids != special_id
-        # In float64, so that ties round as in the reference's Python arithmetic.
-        tokens = tf.reduce_sum(tf.cast(padding_mask, tf.float64), axis=1)
-        budget = tf.maximum(tf.cast(tf.round(tokens * self.mask_rate), tf.int32), 1)
-        budget = tf.minimum(budget, tf.reduce_sum(tf.cast(maskable, tf.int32), axis=1))
-        order = tf.where(maskable, uniform(fold_in(keys, 0), length), -1.0)
-        slots = tf.minimum(self.max_predictions, length)
-        _, drawn = tf.math.top_k(order, k=slots)
-        used = tf.range(slots)[tf.newaxis] < budget[:, tf.newaxis]
-        positions = tf.sort(tf.where(used, drawn, length), axis=1)
-        missing = self.max_predictions - slots
-        positions = tf.pad(positions, [[0, 0], [0, missing]], constant_values=length)
-        positions = tf.ensure_shape(positions, [None, self.max_predictions])
-        return positions, tf.cast(positions < length, tf.float32)
-
-    def _replace(self, token_ids, masked_ids, positions, keys):
-        decision = uniform(fold_in(keys, 1), self.max_predictions)
-        vocabulary_size = len(self._vocabulary)
-        random_ids = uniform(fold_in(keys, 2), self.max_predictions) * vocabulary_size
-        new_ids = tf.where(
-            decision < self.mask_token_rate,
-            self._vocabulary.mask_id,
-            tf.where(
-                decision < self.mask_token_rate + self.random_token_rate,
-                tf.cast(random_ids, tf.int32),
-                masked_ids,
-            ),
-        )
-        # One more column takes the writes of unused slots.
-        batch, length = tf.unstack(tf.shape(token_ids))
-        padded = tf.pad(token_ids, [[0, 0], [0, 1]])
-        rows = tf.broadcast_to(tf.range(batch)[:, tf.newaxis], tf.shape(positions))
-        indices = tf.stack([rows, positions], axis=-1)
-        written = tf.tensor_scatter_nd_update(padded, indices, new_ids)
-        return tf.ensure_shape(written[:, :length], token_ids.shape)
 
     def get_config(self):
         return {
             **super().get_config(),
             "vocabulary": self._vocabulary.get_config(),
             "max_predictions": self.max_predictions,
+            "units": self.units,
             "mask_rate": self.mask_rate,
             "mask_token_rate": self.mask_token_rate,
             "random_token_rate": self.random_token_rate,
+            "max_words": self.max_words,
+            "replace_by": self.replace_by,
         }

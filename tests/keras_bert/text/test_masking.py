@@ -3,11 +3,13 @@ import pytest
 import tensorflow as tf
 
 from keras_bert.errors import InputError
+from keras_bert.text.mask_units import UNITS
 from keras_bert.text.masking import MaskedLMMasker
 from keras_bert.text.stateless import fold_in, uniform
 from tests.conformance import assert_equal, check_preprocessing
 
 ROWS, LENGTH = 400, 60
+GROUPS = tuple(units for units in UNITS if units != "token")
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +99,14 @@ def test_draw_depends_on_the_seed_alone(vocabulary, rows):
     assert (other["masked_positions"].numpy() != together["masked_positions"].numpy()).any()
 
 
-def test_rows_with_nothing_to_mask(vocabulary):
+@pytest.mark.parametrize("units", UNITS)
+def test_rows_with_nothing_to_mask(vocabulary, units):
     features = {
         "token_ids": tf.constant([[vocabulary.start_id, vocabulary.end_id, 0], [0, 0, 0]]),
         "padding_mask": tf.constant([[True, True, False], [False, False, False]]),
+        "unit_starts": tf.ones((2, 3), tf.bool),
     }
-    masked = MaskedLMMasker(vocabulary, 2)(features, seeds=tf.range(2))
+    masked = MaskedLMMasker(vocabulary, 2, units=units)(features, seeds=tf.range(2))
     assert not masked["masked_weights"].numpy().any()
     np.testing.assert_array_equal(masked["token_ids"], features["token_ids"])
 
@@ -116,17 +120,145 @@ def test_more_slots_than_columns(vocabulary):
     assert masked["masked_positions"].numpy().tolist() == [[1] + [0] * 9]
 
 
-def test_conformance(vocabulary, rows):
-    arguments = (rows, tf.range(ROWS))
+@pytest.mark.parametrize("units", UNITS)
+def test_conformance(vocabulary, rows, units):
+    arguments = (with_unit_starts(rows), tf.range(ROWS))
     check_preprocessing(
-        MaskedLMMasker(vocabulary, 8), arguments, lambda layer, parts: layer(parts[0], parts[1])
+        MaskedLMMasker(vocabulary, 8, units=units),
+        arguments,
+        lambda layer, parts: layer(parts[0], parts[1]),
     )
+
+
+def with_unit_starts(rows):
+    return {**rows, "unit_starts": rows["token_ids"] % 3 != 0}
+
+
+def long_rows(vocabulary, count):
+    """Rows of 100 tokens between [CLS] and [SEP]: words of one, two and three pieces in turn."""
+    pattern = ["dog", "dog", "##s", "dog", "##ed", "##s"]
+    words = [vocabulary.ids[pattern[column % 6]] for column in range(100)]
+    # Shifted from row to row, so that every place sees every piece of a word.
+    rows = np.array([np.roll(words[:96], row % 6)[np.arange(100) % 96] for row in range(count)])
+    ends = np.full((count, 1), vocabulary.end_id)
+    token_ids = np.concatenate([np.full((count, 1), vocabulary.start_id), rows, ends], axis=1)
+    features = {
+        "token_ids": tf.constant(token_ids, tf.int32),
+        "padding_mask": tf.ones(token_ids.shape, tf.bool),
+    }
+    is_piece = np.isin(token_ids, [vocabulary.ids["##s"], vocabulary.ids["##ed"]])
+    return {**features, "unit_starts": tf.constant(~is_piece)}
+
+
+def chosen_columns(masked):
+    """Which tokens were chosen, bool (batch, length)."""
+    positions, used = masked["masked_positions"].numpy(), masked["masked_weights"].numpy() > 0
+    chosen = np.zeros(masked["token_ids"].shape, bool)
+    rows = np.broadcast_to(np.arange(len(positions))[:, None], positions.shape)
+    chosen[rows[used], positions[used]] = True
+    return chosen
+
+
+@pytest.mark.parametrize("units", GROUPS)
+def test_units_spend_the_budget_evenly(vocabulary, units):
+    features = long_rows(vocabulary, 4000)
+    masked = MaskedLMMasker(vocabulary, 20, units=units)(features, seeds=tf.range(4000))
+    chosen = chosen_columns(masked)
+    counts = chosen.sum(axis=1)
+    assert counts.max() == 15  # round(0.15 * 102)
+    assert counts.mean() > 14.9  # Single tokens fill what is left.
+    assert not chosen[:, [0, -1]].any()
+    shares = chosen[:, 1:-1].mean(axis=0)
+    shares /= shares.mean()
+    assert abs(shares - 1).max() < 0.25
+    assert abs(shares.reshape(-1, 10).mean(axis=1) - 1).max() < 0.08
+    after = masked["token_ids"].numpy()
+    assert (after[chosen] == vocabulary.mask_id).mean() == pytest.approx(0.8, abs=0.02)
+    same = (after == features["token_ids"].numpy())[chosen].mean()
+    assert same == pytest.approx(0.1, abs=0.02)
+
+
+@pytest.mark.parametrize("units", GROUPS)
+def test_words_are_never_cut(vocabulary, units):
+    features = long_rows(vocabulary, 500)
+    chosen = chosen_columns(
+        MaskedLMMasker(vocabulary, 20, units=units)(features, seeds=tf.range(500))
+    )
+    inside = ~features["unit_starts"].numpy()
+    inside[:, :2] = False  # The first token of the text begins a word in any case.
+    assert (chosen[:, 1:] == chosen[:, :-1])[inside[:, 1:]].all()
+
+
+def test_supplied_words_take_the_place_of_pieces(vocabulary):
+    """Words of four tokens; two never fit into a budget of six."""
+    features = long_rows(vocabulary, 300)
+    features["unit_starts"] = tf.repeat([(np.arange(102) - 1) % 4 == 0], 300, axis=0)
+    for units in ("whole_word", "phrase"):
+        masker = MaskedLMMasker(vocabulary, 6, units=units)
+        chosen = chosen_columns(masker(features, seeds=tf.range(300)))
+        assert (chosen.sum(axis=1) == 4).all()
+        assert (chosen[:, 1:101].reshape(300, 25, 4).sum(axis=2) % 4 == 0).all()
+
+
+def test_a_span_is_replaced_as_one(vocabulary):
+    features = long_rows(vocabulary, 1000)
+    arguments = {"mask_token_rate": 0.5, "random_token_rate": 0.0, "units": "span"}
+    tests = {}
+    for replace_by in ("unit", "token"):
+        masker = MaskedLMMasker(vocabulary, 20, replace_by=replace_by, **arguments)
+        masked = masker(features, seeds=tf.range(1000))
+        chosen = chosen_columns(masked)
+        hidden = masked["token_ids"].numpy() == vocabulary.mask_id
+        pairs = chosen[:, 1:] & chosen[:, :-1]
+        tests[replace_by] = (hidden[:, 1:] == hidden[:, :-1])[pairs].mean()
+    # Pairs of neighbours are not of one span where two spans touch.
+    assert tests["unit"] > 0.93
+    assert tests["token"] == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("units", UNITS)
+def test_epochs_are_independent(vocabulary, units):
+    features = long_rows(vocabulary, 1000)
+    masker = MaskedLMMasker(vocabulary, 20, units=units)
+    first, second = (
+        chosen_columns(masker(features, seeds=tf.range(1000) + offset)) for offset in (0, 1000)
+    )
+    overlap = (first & second)[:, 1:-1].mean()
+    assert overlap == pytest.approx(first[:, 1:-1].mean() * second[:, 1:-1].mean(), rel=0.1)
+
+
+@pytest.mark.parametrize("units", UNITS)
+def test_parallelism_and_padding_change_nothing(vocabulary, rows, units):
+    masker = MaskedLMMasker(vocabulary, 8, units=units)
+    features = with_unit_starts(rows)
+    expected = masker(features, seeds=tf.range(ROWS))
+    dataset = tf.data.Dataset.from_tensor_slices((features, tf.range(ROWS)))
+    for batch_size, calls in ((7, 1), (50, 4)):
+        batches = dataset.batch(batch_size).map(
+            lambda features, seeds: masker(features, seeds=seeds), num_parallel_calls=calls
+        )
+        parts = [tf.nest.flatten(batch) for batch in batches]
+        assert_equal(
+            [tf.concat(part, 0) for part in zip(*parts, strict=True)], tf.nest.flatten(expected)
+        )
+    wider = {name: tf.pad(tensor, [[0, 0], [0, 5]]) for name, tensor in features.items()}
+    masked = masker(wider, seeds=tf.range(ROWS))
+    assert_equal(masked["masked_positions"], expected["masked_positions"])
+    assert_equal(masked["token_ids"][:, :-5], expected["token_ids"])
+
+
+def test_phrases_must_be_given(vocabulary, rows):
+    with pytest.raises(InputError, match="unit_starts"):
+        MaskedLMMasker(vocabulary, units="phrase")(rows, seeds=tf.range(ROWS))
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         {"max_predictions": 0},
+        {"units": "letter"},
+        {"max_words": 3},
+        {"replace_by": "unit"},
         {"mask_rate": 0.0},
         {"mask_token_rate": 0.9, "random_token_rate": 0.2},
         {"random_token_rate": -0.1},
