@@ -84,15 +84,17 @@ def encoder_tensors(encoder: Any) -> list[PublishedTensor]:
 
 
 def pretraining_tensors(model: Any) -> list[PublishedTensor]:
-    """A `BertPretrainer`: the encoder and both heads."""
+    """A `BertPretrainer`: the encoder and one head or both."""
     head = model.masked_lm_head
-    return [
+    tensors = [
         *encoder_tensors(model.encoder),
         *_dense("cls/predictions/transform/dense", head.dense),
         *_layer_norm("cls/predictions/transform", head.layer_norm),
         PublishedTensor("cls/predictions/output_bias", head.bias),
-        *_output("cls/seq_relationship/", model.next_sentence_head.dense),
     ]
+    if model.next_sentence_head is not None:
+        tensors += _output("cls/seq_relationship/", model.next_sentence_head.dense)
+    return tensors
 
 
 def classifier_tensors(model: Any) -> list[PublishedTensor]:
