@@ -1,44 +1,44 @@
-"""`python -m data_gen pretrain`: runs the unit of work over a corpus on this machine."""
+"""`python -m data_gen pretrain`: a corpus to a shard directory."""
 
-import collections
-import concurrent.futures
 import contextlib
 import dataclasses
+import fcntl
 import functools
-import multiprocessing
-import os
 import shutil
-import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import rich.console
 import rich.table
 import tensorflow as tf
 
+from data_gen import local_engine
 from data_gen.options import PretrainingDataOptions
 from data_gen.progress import corpus_progress
-from data_gen.shards import Partition, Statistics, build_shard, partitions
+from data_gen.shards import UNFINISHED, Result, build_shard, content_settings, objective_of
 from data_gen.sources import Corpus
+from data_gen.statistics import summary
 from keras_bert.atomic import remove_incomplete, write_json
+from keras_bert.command_line import check_at_least_one
 from keras_bert.config import SHORTEST_SEQUENCE
 from keras_bert.errors import InputError
-from keras_bert.records import MANIFEST, Manifest, Shard, write_manifest
+from keras_bert.records import LABEL, LENGTHS, MANIFEST, MASK_FIELDS, Manifest, write_manifest
 from keras_bert.text.vocabulary import Vocabulary
 
 
 def generate(options: PretrainingDataOptions) -> Manifest:
     """Writes a shard directory; its bytes depend on input, options and seed, not on workers.
 
-    A run that was killed leaves no manifest, hence nothing that can be read; the same command then
-    begins anew.
+    A run that was killed, or that found the disk full, leaves no manifest, hence nothing that can
+    be read; the same command then makes what is missing. Wrong input leaves nothing at all.
 
     Args:
         options: `PretrainingDataOptions`.
 
     Raises:
-        InputError: If input, vocabulary or options are wrong, or the directory holds finished
-            shards.
+        InputError: If input, vocabulary or options are wrong, the directory holds finished shards
+            or belongs to another process, or it cannot be written.
 
     Example:
 
@@ -57,50 +57,27 @@ def generate(options: PretrainingDataOptions) -> Manifest:
         )
     is_new = not directory.exists()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{directory}: cannot make the directory: {error.strerror}") from error
-    _clear(directory)
-    try:
-        shards, statistics = _run(corpus, options, vocabulary=vocabulary, directory=directory)
-        if not statistics.examples:
-            raise InputError(
-                "`--input`: the corpus gives no example: fewer than two of its documents hold "
-                "tokens"
-            )
-    except BaseException:
-        _clear(directory)
-        if is_new:
-            shutil.rmtree(directory, ignore_errors=True)
-        raise
-    vocabulary.save(directory / "vocab.txt")
-    settings = dataclasses.asdict(options)
-    write_json(directory / "config.json", settings)
-    # Where the data came from and went is no part of its content.
-    content = {key: value for key, value in settings.items() if key not in ("output", "workers")}
-    manifest = Manifest(
-        objective=options.objective,
-        sequence_length=options.sequence_length,
-        vocabulary_size=len(vocabulary),
-        vocabulary_sha256=vocabulary.sha256,
-        lowercase=not options.cased,
-        settings=content,
-        statistics=statistics.summary(options.sequence_length),
-        shards=tuple(shards),
-    )
-    write_manifest(directory, manifest)
+        with _owned(directory):
+            try:
+                results = _run(corpus, options, vocabulary=vocabulary, directory=directory)
+                manifest = _finish(results, options, vocabulary=vocabulary, directory=directory)
+            except InputError:
+                _clear(directory)
+                if is_new:
+                    shutil.rmtree(directory, ignore_errors=True)
+                raise
+    except (OSError, tf.errors.OpError) as error:
+        # TensorFlow's own message begins with the file.
+        reason = getattr(error, "strerror", None) or str(error.message).rsplit("; ", 1)[-1]
+        raise InputError(
+            f"{directory}: cannot write: {reason}; the same command goes on from what is finished"
+        ) from error
     _print_summary(directory, manifest)
     return manifest
 
 
-def _clear(directory: Path) -> None:
-    """Removes what a run without a manifest has left."""
-    remove_incomplete(directory)
-    for shard in directory.glob("shard-*.tfrecord"):
-        shard.unlink(missing_ok=True)
-
-
 def _check(options: PretrainingDataOptions) -> None:
+    check_at_least_one(options, "duplicates", "partition_bytes", "workers")
     rules: list[tuple[str, bool, str]] = [
         (
             "sequence_length",
@@ -109,12 +86,29 @@ def _check(options: PretrainingDataOptions) -> None:
         ),
         (
             "short_sequence_probability",
-            0 <= options.short_sequence_probability <= 1,
+            0 <= (options.short_sequence_probability or 0) <= 1,
             "between 0 and 1",
         ),
-        ("duplicates", options.duplicates >= 1, "at least 1"),
-        ("partition_bytes", options.partition_bytes >= 1, "at least 1"),
-        ("workers", options.workers >= 1, "at least 1"),
+        (
+            "lexicon",
+            options.lexicon is None or Path(options.lexicon).is_file(),
+            "a file",
+        ),
+        (
+            "mask_units",
+            options.mask_units != "phrase" or _has_units(options) or not options.static_masks,
+            "phrase only with --segmentation or --lexicon",
+        ),
+        (
+            "packed",
+            not (options.packed and objective_of(options).makes_pairs),
+            "off with pairs (nsp, sop), whose [CLS] must be the first token of a row",
+        ),
+        (
+            "static_masks",
+            not (options.static_masks and options.objective == "left_to_right"),
+            "off with left_to_right, which predicts every token and masks none",
+        ),
     ]
     for name, holds, rule in rules:
         if not holds:
@@ -123,70 +117,113 @@ def _check(options: PretrainingDataOptions) -> None:
             )
 
 
+def _has_units(options: PretrainingDataOptions) -> bool:
+    return options.segmentation != "none" or options.lexicon is not None
+
+
+@contextlib.contextmanager
+def _owned(directory: Path) -> Iterator[None]:
+    """Makes the directory and keeps other processes out of it while the block runs."""
+    try:
+        (directory / UNFINISHED).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{directory}: cannot make the directory: {error.strerror}") from error
+    with open(directory / UNFINISHED / "lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"{directory}: another process is writing here") from error
+        remove_incomplete(directory)
+        remove_incomplete(directory / UNFINISHED)
+        yield
+
+
+def _clear(directory: Path) -> None:
+    """Removes what a run without a manifest has made."""
+    remove_incomplete(directory)
+    shutil.rmtree(directory / UNFINISHED, ignore_errors=True)
+    for shard in directory.glob("shard-*.tfrecord"):
+        shard.unlink(missing_ok=True)
+
+
 def _run(
     corpus: Corpus, options: PretrainingDataOptions, *, vocabulary: Vocabulary, directory: Path
-) -> tuple[list[Shard], Statistics]:
-    shards: list[Shard] = []
-    statistics = Statistics()
+) -> list[Result]:
     build = functools.partial(
         build_shard, options=options, vocabulary=vocabulary, directory=directory
     )
+    if options.runner == "beam":
+        from data_gen import beam_engine  # Beam takes seconds to import.
+
+        return beam_engine.run(corpus, build, options, directory=directory)
+    results: list[Result] = []
+    examples = 0
     # Closed on an error too, so that no worker writes after the directory was cleared.
     with (
         corpus_progress("shards", corpus.bytes) as update,
-        contextlib.closing(_results(corpus, build, options)) as results,
+        contextlib.closing(local_engine.run(corpus, build, options)) as finished,
     ):
-        for bytes_read, (shard, counts) in results:
-            statistics += counts
-            # A partition without a pair makes no shard.
-            if shard.examples:
-                shards.append(shard)
-            else:
-                (directory / shard.name).unlink()
-            update(bytes_read, statistics.examples, "examples")
-    return shards, statistics
+        for bytes_read, result in finished:
+            results.append(result)
+            examples += result.counts["examples"]
+            update(bytes_read, examples, "examples")
+    return results
 
 
-def _results(
-    corpus: Corpus,
-    build: Callable[[Partition], tuple[Shard, Statistics]],
+def _finish(
+    results: list[Result],
     options: PretrainingDataOptions,
-) -> Iterator[tuple[int, tuple[Shard, Statistics]]]:
-    """Yields input bytes behind each shard and the shard, in order, whichever is done first."""
-    work = partitions(corpus, options.partition_bytes)
-    if options.workers == 1:
-        for partition in work:
-            yield corpus.bytes_read, build(partition)
-        return
-    # Each process has its own TensorFlow, which must not start from a forked copy of another's.
-    context = multiprocessing.get_context("spawn")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    pool = concurrent.futures.ProcessPoolExecutor(options.workers, context, _start_worker)
-    waiting: collections.deque[tuple[int, concurrent.futures.Future]] = collections.deque()
-    try:
-        for partition in work:
-            waiting.append((corpus.bytes_read, pool.submit(build, partition)))
-            # No more text in memory than the processes are about to need.
-            if len(waiting) >= 2 * options.workers:
-                bytes_read, future = waiting.popleft()
-                yield bytes_read, future.result()
-        while waiting:
-            bytes_read, future = waiting.popleft()
-            yield bytes_read, future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    # A worker would reserve the GPU's memory for string operations that run on the CPU.
-    tf.config.set_visible_devices([], "GPU")
-    # A worker whose parent was killed would wait forever, or write into the next run's directory.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    *,
+    vocabulary: Vocabulary,
+    directory: Path,
+) -> Manifest:
+    if not results:
+        raise InputError(
+            f"`--input`: the corpus is empty: no text in it. Received: {options.input!r}"
+        )
+    counts = sum((result.counts for result in results), Counter())
+    shards = sorted((result.shard for result in results if result.shard), key=lambda s: s.name)
+    makes_pairs = objective_of(options).makes_pairs
+    if not shards:
+        least = "two documents" if makes_pairs else "one document"
+        raise InputError(
+            f"`--input`: the corpus gives no example: {options.objective} needs at least {least} "
+            f"with tokens, a blank line between documents. Received: {counts['documents']}"
+        )
+    # Of an earlier run that was killed, with other options.
+    for stale in {path.name for path in directory.glob("*.tfrecord")} - {s.name for s in shards}:
+        (directory / stale).unlink()
+    vocabulary.save(directory / "vocab.txt")
+    write_json(directory / "config.json", dataclasses.asdict(options))
+    fields = {
+        "token_ids": True,
+        "segment_ids": True,
+        "unit_starts": _has_units(options),
+        **dict.fromkeys(MASK_FIELDS, options.static_masks),
+        LABEL: makes_pairs,
+        LENGTHS: options.packed,
+    }
+    manifest = Manifest(
+        objective=options.objective,
+        sequence_length=options.sequence_length,
+        fields=tuple(name for name, is_present in fields.items() if is_present),
+        max_predictions=options.max_predictions if options.static_masks else None,
+        vocabulary_size=len(vocabulary),
+        vocabulary_sha256=vocabulary.sha256,
+        lowercase=not options.cased,
+        settings=content_settings(options),
+        statistics=summary(
+            counts,
+            objective=options.objective,
+            sequence_length=options.sequence_length,
+            packed=options.packed,
+            masked=options.static_masks,
+        ),
+        shards=tuple(shards),
+    )
+    write_manifest(directory, manifest)
+    shutil.rmtree(directory / UNFINISHED)
+    return manifest
 
 
 def _print_summary(directory: Path, manifest: Manifest) -> None:

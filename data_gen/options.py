@@ -5,9 +5,16 @@ from typing import Literal
 
 from keras_bert.command_line import option
 
+Objective = Literal[
+    "nsp", "sop", "full_sentences", "document_sentences", "single_sequence", "left_to_right"
+]
+MaskUnits = Literal["token", "whole_word", "ngram", "span", "phrase"]
+
 _INPUT = (
     "files to read, as a glob (** descends): text with a blank line between documents and a "
-    'paragraph per line, or .jsonl with a field "text"; .gz too'
+    'paragraph per line, JSON lines with a field "text", articles as WikiExtractor writes them, '
+    ".parquet; .gz, .bz2 and .xz too. Or tfds:NAME[/CONFIG][:VERSION][@SPLIT][#FIELD], a data set "
+    "that TensorFlow Datasets has prepared"
 )
 
 
@@ -38,19 +45,58 @@ class PretrainingDataOptions:
     language: str = option(
         "en", help="language code for sentence boundaries, such as en or zh; unknown: as en"
     )
+    sentences: Literal["split", "lines"] = option(
+        "split", help="split: find sentences in paragraphs; lines: each line is a sentence already"
+    )
+    segmentation: Literal["none", "jieba", "given"] = option(
+        "none",
+        help="units to mask as a whole, kept with the tokens: jieba, Chinese words as it finds "
+        'them; given, those of the fields "words" or "spans"; none, whatever training asks for',
+    )
+    lexicon: str | None = option(
+        None,
+        help="file of phrases or entities, one per line, each masked as a whole wherever it occurs",
+    )
     sequence_length: int = option(128, help="tokens of an example, at most, special ones counted")
-    objective: Literal["nsp"] = option("nsp", help="second segment: nsp, next or random sentences")
-    short_sequence_probability: float = option(
-        0.1, help="share of examples with a shorter target length, 0 to 1"
+    objective: Objective = option(
+        "nsp",
+        help="nsp: next or random sentences (BERT); sop: sentences in order or swapped (ALBERT); "
+        "full_sentences: as many as fit, across documents; document_sentences: the same within a "
+        "document (RoBERTa); single_sequence: one long run of text (SpanBERT); left_to_right: the "
+        "same, to predict each next token (GPT)",
+    )
+    short_sequence_probability: float | None = option(
+        None,
+        help="share of shorter target lengths, 0 to 1; default: 0.1 for nsp and sop, 0 for others",
     )
     duplicates: int = option(
-        1, help="passes over each document, each with other pairs; masks are drawn while training"
+        1, help="passes over each document, each with other cuts and, if static, other masks"
+    )
+    packed: bool = option(
+        False,
+        help="put several short examples into a row, apart for attention; not with nsp and sop",
+    )
+    static_masks: bool = option(
+        False, help="draw masks now, once and for all, as BERT did; otherwise while training"
+    )
+    mask_units: MaskUnits = option("token", help="static masks: what is masked as a whole")
+    max_predictions: int = option(20, help="static masks: masked tokens in a row, at most")
+    mask_rate: float = option(0.15, help="static masks: share of tokens to mask, 0 to 1")
+    mask_token_rate: float = option(0.8, help="static masks: share of them that become [MASK]")
+    random_token_rate: float = option(
+        0.1, help="static masks: share of them that become a random token"
     )
     partition_bytes: int = option(
         8_000_000, help="text that becomes one shard, in bytes; random sentences come from within"
     )
-    seed: int = option(12345, help="seed of lengths, pairs and order")
-    workers: int = option(1, help="processes")
+    seed: int = option(12345, help="seed of lengths, pairs, order and static masks")
+    workers: int = option(1, help="processes, of the local runner")
+    runner: Literal["local", "beam"] = option(
+        "local", help="local: processes of this machine; beam: a cluster, by Apache Beam"
+    )
+    beam_options: str = option(
+        "", help="Beam's own options in one string, such as '--runner=FlinkRunner'"
+    )
 
 
 @dataclasses.dataclass(frozen=True)

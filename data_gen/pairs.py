@@ -1,50 +1,77 @@
-"""Examples for next-sentence prediction, by BERT's own rule."""
+"""Pairs of segments: next-sentence prediction (BERT) and sentence order (ALBERT)."""
 
+import bisect
 import dataclasses
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-Document = Sequence[Sequence[int]]
-"""A document: its sentences, each a list of token ids."""
+from data_gen.documents import TokenizedDocuments
+from data_gen.examples import Example, Objective, Piece
 
-_SPECIAL_TOKENS = 3  # [CLS] and two [SEP]
 _TRIES = 10
 
 
 @dataclasses.dataclass(frozen=True)
-class Example:
-    """One example: tokens with `[CLS]` and `[SEP]`, their segments, and the label.
+class _Pairs(Objective):
+    """Cuts documents into chunks of sentences and each chunk into two segments.
 
-    The label is 0 when the second segment follows the first in the text, 1 when it is random.
+    Sentences are gathered until the target length is reached; the chunk is cut at a random sentence
+    boundary. A chunk of one sentence always gets a random partner. A pair that is too long loses
+    tokens one by one, from its longer side, at the front or at the end with equal chances.
     """
 
-    token_ids: list[int]
-    segment_ids: list[int]
-    next_sentence_label: int
+    short_sequence_probability: float = 0.1
+
+    makes_pairs = True
+    special_tokens = 3  # [CLS] and two [SEP]
+
+    def __call__(self, documents: TokenizedDocuments, rng: random.Random) -> Iterator[Example]:
+        # Lists, because single elements of arrays are slow.
+        sentences = documents.sentence_starts.tolist()
+        bounds = documents.document_starts.tolist()
+        for document in range(len(documents)):
+            target = self.target_length(rng)
+            place, end = bounds[document], bounds[document + 1]
+            while place < end:
+                # The sentence with which the chunk reaches its target is its last one.
+                after = bisect.bisect_left(sentences, sentences[place] + target, place + 1, end)
+                cut = place + 1 if after == place + 1 else rng.randint(place + 1, after - 1)
+                first = (sentences[place], sentences[cut])
+                second, label = (sentences[cut], sentences[after]), 1
+                if after == place + 1:
+                    second = None
+                else:
+                    first, second, label = self._pair(first, second, rng)
+                # What a random partner displaces goes back to the front of the text.
+                place = cut if second is None else after
+                if second is None:
+                    length = target - (first[1] - first[0])
+                    second = _random_piece(sentences, bounds, document, length, rng)
+                excess = first[1] - first[0] + second[1] - second[0] - self.longest
+                pieces = trim(first, second, excess, rng) if excess > 0 else (first, second)
+                yield Example(pieces, label, target < self.longest, max(excess, 0))
+
+    def _pair(
+        self, first: Piece, second: Piece, rng: random.Random
+    ) -> tuple[Piece, Piece | None, int]:
+        """Returns the segments and the label; None for a random second segment."""
+        raise NotImplementedError
 
 
-@dataclasses.dataclass(frozen=True)
-class NextSentencePairs:
-    """Cuts documents into pairs of segments.
+class NextSentencePairs(_Pairs):
+    """BERT's next-sentence prediction.
 
-    Sentences are gathered into a chunk until the target length is reached: `sequence_length` less
-    the special tokens or, with probability `short_sequence_probability`, a random length from 2.
-    The chunk is cut at a random sentence boundary. The part behind the cut stays with probability
-    one half; otherwise a random place of another document takes its place, and the unused
-    sentences go back to the front of the text. A chunk of one sentence always gets a random
-    partner. A pair that is too long loses tokens one by one, from its longer side, at the front or
-    at the end with equal chances.
+    The second segment stays with probability one half; otherwise a random place of another document
+    takes its place, and the unused sentences go back to the front of the text.
 
     Args:
         sequence_length: int. Most tokens of an example, special tokens counted.
-        start_id: int. `[CLS]`.
-        end_id: int. `[SEP]`.
         short_sequence_probability: float.
 
     Example:
 
     ```python
-    pairs = NextSentencePairs(sequence_length=128, start_id=101, end_id=102)
+    pairs = NextSentencePairs(sequence_length=128)
     examples = list(pairs(documents, random.Random(12345)))
     ```
 
@@ -53,81 +80,69 @@ class NextSentencePairs:
           `create_pretraining_data.py` of google-research/bert.
     """
 
-    sequence_length: int
-    start_id: int
-    end_id: int
-    short_sequence_probability: float = 0.1
+    def _pair(self, first, second, rng):
+        return (first, None, 1) if rng.random() < 0.5 else (first, second, 0)
 
-    def __call__(self, documents: Sequence[Document], rng: random.Random) -> Iterator[Example]:
-        """Yields the examples of all documents.
 
-        Args:
-            documents: Sequence of at least two documents, none of them empty, no sentence empty.
-            rng: `random.Random`. The only source of chance.
-        """
-        for index in range(len(documents)):
-            yield from self._document_examples(documents, index, rng)
+class SentenceOrderPairs(_Pairs):
+    """ALBERT's sentence-order prediction.
 
-    def _target(self, rng: random.Random) -> int:
-        longest = self.sequence_length - _SPECIAL_TOKENS
-        if rng.random() < self.short_sequence_probability:
-            return rng.randint(2, longest)
-        return longest
+    With probability one half the two segments change places. As in the reference, a chunk of one
+    sentence gets a random partner, with the label of a swapped pair.
 
-    def _document_examples(self, documents, index, rng):
-        document = documents[index]
-        target = self._target(rng)
-        chunk: list[Sequence[int]] = []
-        length = place = 0
-        while place < len(document):
-            chunk.append(document[place])
-            length += len(document[place])
-            place += 1
-            if place < len(document) and length < target:
-                continue
-            cut = 1 if len(chunk) == 1 else rng.randint(1, len(chunk) - 1)
-            first = [token for sentence in chunk[:cut] for token in sentence]
-            is_random = len(chunk) == 1 or rng.random() < 0.5
-            if is_random:
-                second = self._random_segment(documents, index, target - len(first), rng)
-                place -= len(chunk) - cut
-            else:
-                second = [token for sentence in chunk[cut:] for token in sentence]
-            yield self._example(first, second, int(is_random), rng)
-            chunk, length = [], 0
+    Args:
+        sequence_length: int. Most tokens of an example, special tokens counted.
+        short_sequence_probability: float.
 
-    def _random_segment(self, documents, index, target, rng):
-        """Sentences from a random place of another document, until `target` tokens."""
-        for _ in range(_TRIES):
-            other = rng.randint(0, len(documents) - 1)
-            if other != index:
-                break
-        document = documents[other]
-        segment: list[int] = []
-        for sentence in document[rng.randint(0, len(document) - 1) :]:
-            segment.extend(sentence)
-            if len(segment) >= target:
-                break
-        return segment
+    Example:
 
-    def _example(self, first, second, label, rng):
-        first, second = self._trim(first, second, rng)
-        return Example(
-            token_ids=[self.start_id, *first, self.end_id, *second, self.end_id],
-            segment_ids=[0] * (len(first) + 2) + [1] * (len(second) + 1),
-            next_sentence_label=label,
-        )
+    ```python
+    pairs = SentenceOrderPairs(sequence_length=512)
+    examples = list(pairs(documents, random.Random(12345)))
+    ```
 
-    def _trim(self, first, second, rng):
-        starts, ends = [0, 0], [len(first), len(second)]
-        budget = self.sequence_length - _SPECIAL_TOKENS
-        lengths = [len(first), len(second)]
-        while sum(lengths) > budget:
-            longer = 0 if lengths[0] > lengths[1] else 1
-            lengths[longer] -= 1
-            if rng.random() < 0.5:
-                starts[longer] += 1
-            else:
-                ends[longer] -= 1
-        assert min(lengths) > 0, "both segments keep a token"
-        return first[starts[0] : ends[0]], second[starts[1] : ends[1]]
+    References:
+        - Lan et al. 2020, arXiv:1909.11942, section 3.1; `create_pretraining_data.py` of
+          google-research/albert.
+    """
+
+    def _pair(self, first, second, rng):
+        return (second, first, 1) if rng.random() < 0.5 else (first, second, 0)
+
+
+def _random_piece(
+    sentences: list[int], bounds: list[int], document: int, target: int, rng: random.Random
+) -> Piece:
+    """Sentences from a random place of another document, until `target` tokens."""
+    for _ in range(_TRIES):
+        other = rng.randint(0, len(bounds) - 2)
+        if other != document:
+            break
+    start = rng.randint(bounds[other], bounds[other + 1] - 1)
+    end = bisect.bisect_left(sentences, sentences[start] + target, start + 1, bounds[other + 1])
+    return sentences[start], sentences[end]
+
+
+def trim(first: Piece, second: Piece, excess: int, rng: random.Random) -> tuple[Piece, Piece]:
+    """Takes `excess` tokens away, one by one from the longer side.
+
+    Which side loses how many follows from the lengths alone (of equal ones the second loses); how
+    many of them at the front is a number of heads among so many tosses of a coin.
+
+    Example:
+
+    ```python
+    trim((0, 100), (200, 205), 75, random.Random(0))     # 25 of the first, all of the second
+    ```
+    """
+    lengths = first[1] - first[0], second[1] - second[0]
+    difference = min(abs(lengths[0] - lengths[1]), excess)
+    alternating = excess - difference
+    cuts = [alternating // 2, alternating - alternating // 2]
+    cuts[0 if lengths[0] > lengths[1] else 1] += difference
+    return _cut(first, cuts[0], rng), _cut(second, cuts[1], rng)
+
+
+def _cut(piece: Piece, tokens: int, rng: random.Random) -> Piece:
+    front = rng.getrandbits(tokens).bit_count() if tokens else 0
+    return piece[0] + front, piece[1] - (tokens - front)

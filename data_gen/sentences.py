@@ -19,5 +19,4 @@ def split_sentences(paragraph: str, language: str = "en") -> list[str]:
     split_sentences("It rains. Fig. 3 shows it.")      # ["It rains.", "Fig. 3 shows it."]
     ```
     """
-    sentences = (sentence.strip() for sentence in sentencex.segment(language, paragraph))
-    return [sentence for sentence in sentences if sentence]
+    return list(filter(None, map(str.strip, sentencex.segment(language, paragraph))))

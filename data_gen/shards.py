@@ -2,104 +2,77 @@
 
 import dataclasses
 import functools
+import hashlib
+import json
 import random
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from data_gen.documents import TokenizedDocuments
+from data_gen.encoding import Encoder, with_masks
+from data_gen.examples import Example, Objective
+from data_gen.lexicon import Lexicon
 from data_gen.options import PretrainingDataOptions
-from data_gen.pairs import Document, NextSentencePairs
-from data_gen.sentences import split_sentences
-from keras_bert.errors import InputError
+from data_gen.packing import pack
+from data_gen.pairs import NextSentencePairs, SentenceOrderPairs
+from data_gen.partitions import Partition
+from data_gen.sequences import FullSentences, SingleSequence
+from data_gen.statistics import count_documents, count_examples, count_fields
+from data_gen.tokenization import tokenize_documents
+from keras_bert.atomic import sha256_of_file, write_json
 from keras_bert.records import Shard, encode_example, write_shard
+from keras_bert.text.masking import MaskedLMMasker
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import Vocabulary
 
-_SENTENCES_AT_A_TIME = 8192
+OBJECTIVES: Mapping[str, Callable[..., Objective]] = {
+    "nsp": NextSentencePairs,
+    "sop": SentenceOrderPairs,
+    "full_sentences": FullSentences,
+    "document_sentences": functools.partial(FullSentences, across_documents=False),
+    "single_sequence": SingleSequence,
+    # The same text; what differs is what the model sees of it.
+    "left_to_right": SingleSequence,
+}
 
-
-@dataclasses.dataclass
-class Statistics:
-    """Counts of one shard or, added up, of all."""
-
-    documents: int = 0
-    sentences: int = 0
-    tokens: int = 0
-    unknown_tokens: int = 0
-    examples: int = 0
-    example_tokens: int = 0
-    random_next: int = 0
-
-    def __add__(self, other: "Statistics") -> "Statistics":
-        mine, others = dataclasses.astuple(self), dataclasses.astuple(other)
-        return Statistics(*(a + b for a, b in zip(mine, others, strict=True)))
-
-    def summary(self, sequence_length: int) -> dict[str, float]:
-        """Returns counts and measured rates for the manifest."""
-        examples = max(self.examples, 1)
-        return {
-            **dataclasses.asdict(self),
-            "tokens_per_example": self.example_tokens / examples,
-            "fill_rate": self.example_tokens / examples / sequence_length,
-            "random_next_rate": self.random_next / examples,
-            "unknown_token_rate": self.unknown_tokens / max(self.tokens, 1),
-        }
+UNFINISHED = ".unfinished"
+"""Directory, inside that of the shards, of what a run has finished before it is whole."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Partition:
-    """Documents that become one shard.
+class Result:
+    """What a partition became: its shard, or None if it gave no example, and its counts."""
 
-    Args:
-        index: int. Number of the shard.
-        documents: list of documents, each a list of paragraphs.
-    """
+    shard: Shard | None
+    counts: Counter[str]
 
-    index: int
-    documents: list[list[str]]
+    def to_json(self) -> dict[str, Any]:
+        """Returns what `of_json` reads back."""
+        shard = self.shard and dataclasses.asdict(self.shard)
+        return {"shard": shard, "counts": dict(self.counts)}
 
-
-def partitions(documents: Iterable[list[str]], partition_bytes: int) -> Iterator[Partition]:
-    """Cuts a stream of documents into partitions of about `partition_bytes` of UTF-8.
-
-    Each holds at least two documents, since a random next sentence comes from another document of
-    the partition.
-
-    Args:
-        documents: Iterable of documents, each a list of paragraphs.
-        partition_bytes: int. A partition ends with the document that reaches this size.
-
-    Raises:
-        InputError: If the corpus has only one document.
-    """
-    index = 0
-    ready: list[list[str]] = []
-    current: list[list[str]] = []
-    size = 0
-    for document in documents:
-        current.append(document)
-        size += sum(len(paragraph.encode()) for paragraph in document)
-        if size >= partition_bytes and len(current) >= 2:
-            # One partition is held back: a single last document joins it.
-            if ready:
-                yield Partition(index, ready)
-                index += 1
-            ready, current, size = current, [], 0
-    if len(current) == 1 and ready:
-        ready, current = ready + current, []
-    for rest in (ready, current):
-        if len(rest) == 1:
-            raise InputError(
-                "`--input`: next-sentence prediction needs at least two documents, with a blank "
-                "line between them. Received: 1"
-            )
-        if rest:
-            yield Partition(index, rest)
-            index += 1
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> "Result":
+        shard = values["shard"]
+        return cls(shard and Shard(**shard), Counter(values["counts"]))
 
 
-@functools.lru_cache(maxsize=1)
-def _tokenizer(vocabulary: Vocabulary, lowercase: bool) -> BertTokenizer:
-    return BertTokenizer(vocabulary, lowercase=lowercase)
+def objective_of(options: PretrainingDataOptions) -> Objective:
+    """Makes the objective that the options name."""
+    chosen = {"sequence_length": options.sequence_length}
+    if options.short_sequence_probability is not None:
+        chosen["short_sequence_probability"] = options.short_sequence_probability
+    return OBJECTIVES[options.objective](**chosen)
+
+
+def content_settings(options: PretrainingDataOptions) -> dict[str, Any]:
+    """The options that decide about the content of shards: not where it goes and how it is made."""
+    settings = dataclasses.asdict(options)
+    for name in ("output", "workers", "runner", "beam_options"):
+        del settings[name]
+    return settings
 
 
 def build_shard(
@@ -108,10 +81,12 @@ def build_shard(
     *,
     vocabulary: Vocabulary,
     directory: Path,
-) -> tuple[Shard, Statistics]:
-    """Tokenises documents, pairs their sentences and writes one shard.
+) -> Result:
+    """Tokenises documents, cuts them into examples and writes one shard.
 
-    The result depends on the partition, its number, the options, the vocabulary and nothing else.
+    The shard depends on the partition, its name, the options, the vocabulary and nothing else. A
+    note beside it says from what it was made; where shard and note stand already, as after a run
+    that was killed, nothing is done again.
 
     Args:
         partition: `Partition`.
@@ -119,68 +94,100 @@ def build_shard(
         vocabulary: `Vocabulary`. Read once for all shards, so that all agree whatever happens to
             the file meanwhile.
         directory: Path. Where the shard is written.
-
-    Returns:
-        The shard, which holds no example if fewer than two documents hold tokens, and its counts.
     """
+    path = directory / f"shard-{partition.name}.tfrecord"
+    note = directory / UNFINISHED / f"{path.stem}.json"
+    made_from = [content_settings(options), vocabulary.sha256, partition.name, partition.sha256]
+    if options.lexicon:
+        made_from.append(sha256_of_file(options.lexicon))
+    fingerprint = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+    finished = _read_note(note, fingerprint, directory)
+    if finished is not None:
+        return finished
+    rng = random.Random(f"{options.seed}-{partition.name}")
+    texts = list(partition.documents)
+    rng.shuffle(texts)
     tokenizer = _tokenizer(vocabulary, not options.cased)
-    documents, statistics = tokenize(partition.documents, tokenizer, options.language)
-    rng = random.Random(f"{options.seed}-{partition.index}")
-    rng.shuffle(documents)
-    pairs = NextSentencePairs(
-        options.sequence_length,
-        start_id=vocabulary.start_id,
-        end_id=vocabulary.end_id,
-        short_sequence_probability=options.short_sequence_probability,
+    documents = tokenize_documents(
+        texts,
+        tokenizer,
+        options.language,
+        split=options.sentences == "split",
+        segmentation=options.segmentation,
+        lexicon=options.lexicon and _lexicon(options.lexicon, tokenizer),
     )
-    examples = []
-    # All the text may have been of no tokens, or of one document's alone.
-    if len(documents) >= 2:
-        for _ in range(options.duplicates):
-            examples.extend(pairs(documents, rng))
-    rng.shuffle(examples)
-    statistics.examples = len(examples)
-    statistics.example_tokens = sum(len(example.token_ids) for example in examples)
-    statistics.random_next = sum(example.next_sentence_label for example in examples)
-    shard = write_shard(
-        directory / f"shard-{partition.index:05d}.tfrecord",
-        (
-            encode_example(example.token_ids, example.segment_ids, example.next_sentence_label)
-            for example in examples
-        ),
+    counts = count_documents(documents, vocabulary)
+    rows = _rows(documents, options, rng, counts)
+    shard = None
+    if rows:
+        fields = map(Encoder(documents, vocabulary, packed=options.packed), rows)
+        if options.static_masks:
+            fields = with_masks(
+                list(fields),
+                _masker(vocabulary, options),
+                sequence_length=options.sequence_length,
+                seed=rng.getrandbits(63),
+            )
+        shard = write_shard(path, map(encode_example, count_fields(fields, counts)))
+    result = Result(shard, counts)
+    write_json(note, {"fingerprint": fingerprint, **result.to_json()})
+    return result
+
+
+def _read_note(note: Path, fingerprint: str, directory: Path) -> Result | None:
+    try:
+        values = json.loads(note.read_text(encoding="utf-8"))
+        if values["fingerprint"] != fingerprint:
+            return None
+        result = Result.of_json(values)
+        shard = result.shard
+        if shard and sha256_of_file(directory / shard.name) != shard.sha256:
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return result
+
+
+@functools.lru_cache(maxsize=1)
+def _tokenizer(vocabulary: Vocabulary, lowercase: bool) -> BertTokenizer:
+    return BertTokenizer(vocabulary, lowercase=lowercase)
+
+
+@functools.lru_cache(maxsize=1)
+def _lexicon(path: str, tokenizer: BertTokenizer) -> Lexicon:
+    return Lexicon.from_file(path, tokenizer)
+
+
+@functools.lru_cache(maxsize=1)
+def _masker(vocabulary: Vocabulary, options: PretrainingDataOptions) -> MaskedLMMasker:
+    return MaskedLMMasker(
+        vocabulary,
+        options.max_predictions,
+        units=options.mask_units,
+        mask_rate=options.mask_rate,
+        mask_token_rate=options.mask_token_rate,
+        random_token_rate=options.random_token_rate,
     )
-    return shard, statistics
 
 
-def tokenize(
-    documents: list[list[str]], tokenizer: BertTokenizer, language: str
-) -> tuple[list[Document], Statistics]:
-    """Splits documents into sentences and those into ids; drops what has no tokens.
-
-    Args:
-        documents: list of documents, each a list of paragraphs.
-        tokenizer: `BertTokenizer`.
-        language: str. Language code for sentence boundaries.
-    """
-    statistics = Statistics()
-    sentences: list[str] = []
-    owners: list[int] = []
-    for number, paragraphs in enumerate(documents):
-        for paragraph in paragraphs:
-            parts = split_sentences(paragraph, language)
-            sentences += parts
-            owners += [number] * len(parts)
-    tokenized: list[list[list[int]]] = [[] for _ in documents]
-    unknown_id = tokenizer.vocabulary.unknown_id
-    for start in range(0, len(sentences), _SENTENCES_AT_A_TIME):
-        batch = slice(start, start + _SENTENCES_AT_A_TIME)
-        rows = tokenizer(sentences[batch]).to_list()
-        for owner, ids in zip(owners[batch], rows, strict=True):
-            if ids:
-                tokenized[owner].append(ids)
-                statistics.sentences += 1
-                statistics.tokens += len(ids)
-                statistics.unknown_tokens += ids.count(unknown_id)
-    kept = [document for document in tokenized if document]
-    statistics.documents = len(kept)
-    return kept, statistics
+def _rows(
+    documents: TokenizedDocuments,
+    options: PretrainingDataOptions,
+    rng: random.Random,
+    counts: Counter[str],
+) -> list[tuple[Example, ...]]:
+    """All rows of a partition, shuffled: usually of one example, of several where packed."""
+    objective = objective_of(options)
+    # A pair needs another document, which all the text may lack that has tokens.
+    if len(documents) < (2 if objective.makes_pairs else 1):
+        return []
+    examples: list[Example] = []
+    for _ in range(options.duplicates):
+        examples.extend(objective(documents, rng))
+    count_examples(examples, counts)
+    if options.packed:
+        rows = pack(examples, options.sequence_length)
+    else:
+        rows = [(example,) for example in examples]
+    rng.shuffle(rows)
+    return rows

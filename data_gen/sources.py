@@ -1,13 +1,32 @@
-"""Documents from files, one at a time."""
+"""Where documents come from."""
 
 import glob
-import gzip
-import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
+from data_gen.documents import Document
+from data_gen.table_sources import TFDS_PREFIX, ParquetSource, TfdsSource
+from data_gen.text_sources import FileSource
 from keras_bert.errors import InputError
+
+
+class Source(Protocol):
+    """A file or a data set: what one process reads from beginning to end. It can be pickled.
+
+    Attributes:
+        name: str.
+        bytes: int. Size on disk, estimated where it cannot be known.
+        bytes_read: int. How many of them the latest iteration has read.
+    """
+
+    name: str
+    bytes: int
+    bytes_read: int
+
+    def documents(self) -> Iterator[Document]:
+        """Yields the documents; none exceeds `MAXIMUM_DOCUMENT_BYTES`."""
+        ...
 
 
 def find_files(pattern: str) -> list[Path]:
@@ -24,104 +43,75 @@ def find_files(pattern: str) -> list[Path]:
     paths = sorted(Path(path) for path in glob.glob(pattern, recursive=True))
     paths = [path for path in paths if path.is_file()]
     if not paths:
-        raise InputError(f"`--input`: no file matches. Received: {pattern!r}")
+        hint = f"; for the files of a directory: {pattern}/**" if Path(pattern).is_dir() else ""
+        raise InputError(f"`--input`: no file matches{hint}. Received: {pattern!r}")
     return paths
 
 
-class Corpus:
-    """The documents of some files, each a list of paragraphs.
-
-    In `.jsonl` and `.json` files a line is an object whose field `text` is a document, with a
-    paragraph per line. In all others a blank line ends a document, so that a file without one is
-    one document. Files that end with `.gz` are decompressed. Memory holds one document.
+def find_sources(pattern: str) -> list[Source]:
+    """Returns the sources that a pattern names, in a fixed order.
 
     Args:
-        pattern: str. A glob.
-
-    Attributes:
-        bytes: int. Size of all files on disk.
-        bytes_read: int. How many of them the latest iteration has read.
+        pattern: str. A glob of files (see `FileSource` for their forms; `.parquet` is read too), or
+            `tfds:NAME` (see `TfdsSource`).
 
     Raises:
-        InputError: If nothing matches; while iterating, if a file is damaged, not UTF-8 or not
-            JSON lines, or if all files together hold no text. The message names file and line.
+        InputError: If there is none.
 
     Example:
 
     ```python
-    for paragraphs in Corpus("corpus/**/*.txt.gz"):
-        print(len(paragraphs))
+    for source in find_sources("corpus/**/*.txt.gz"):
+        print(source.name, source.bytes, sum(1 for _ in source.documents()))
+    ```
+    """
+    if pattern.startswith(TFDS_PREFIX):
+        return [TfdsSource(pattern)]
+    return [
+        ParquetSource(path) if path.suffix == ".parquet" else FileSource(path)
+        for path in find_files(pattern)
+    ]
+
+
+class Corpus:
+    """The documents of all sources that a pattern names. Memory holds one document.
+
+    Args:
+        pattern: str. See `find_sources`.
+
+    Attributes:
+        sources: list of `Source`.
+        bytes: int. Size of all sources.
+        bytes_read: int. How many of them the latest iteration has read.
+
+    Raises:
+        InputError: If nothing matches; while iterating, if a source is damaged or breaks the rules
+            of its form, or if all together hold no text.
+
+    Example:
+
+    ```python
+    for document in Corpus("corpus/**/*.txt.gz"):
+        print(len(document.paragraphs))
     ```
     """
 
     def __init__(self, pattern: str):
         self.pattern = pattern
-        self.files = find_files(pattern)
-        self.bytes = sum(path.stat().st_size for path in self.files)
+        self.sources = find_sources(pattern)
+        self.bytes = sum(source.bytes for source in self.sources)
         self.bytes_read = 0
 
-    def __iter__(self) -> Iterator[list[str]]:
-        self.bytes_read = 0
+    def __iter__(self) -> Iterator[Document]:
+        done = self.bytes_read = 0
         empty = True
-        for path in self.files:
-            kind = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
-            split = _json_documents if kind in ("jsonl", "json") else _text_documents
-            for paragraphs in split(self._lines(path)):
+        for source in self.sources:
+            for document in source.documents():
                 empty = False
-                yield paragraphs
+                self.bytes_read = done + source.bytes_read
+                yield document
+            done = self.bytes_read = done + source.bytes
         if empty:
             raise InputError(
-                f"`--input`: the corpus is empty: no text in the files. Received: {self.pattern!r}"
+                f"`--input`: the corpus is empty: no text in it. Received: {self.pattern!r}"
             )
-
-    def _lines(self, path: Path) -> Iterator[tuple[str, str]]:
-        """Yields each line's place, for messages, and its text without the line's end."""
-        number = 0
-        before = self.bytes_read
-        try:
-            with open(path, "rb") as raw:
-                file = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-                for number, line in enumerate(file, start=1):
-                    self.bytes_read = before + raw.tell()
-                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                    yield f"{path}, line {number}", text.rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{path}, line {number}: the text must be UTF-8: {error.reason}. "
-                f"Received: byte 0x{error.object[error.start]:02x}"
-            ) from error
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{path}: cannot read after line {number}: {error}") from error
-
-
-def _text_documents(lines: Iterator[tuple[str, str]]) -> Iterator[list[str]]:
-    paragraphs: list[str] = []
-    for _, line in lines:
-        if line.strip():
-            paragraphs.append(line.strip())
-        elif paragraphs:
-            yield paragraphs
-            paragraphs = []
-    if paragraphs:
-        yield paragraphs
-
-
-def _json_documents(lines: Iterator[tuple[str, str]]) -> Iterator[list[str]]:
-    for place, line in lines:
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{place}: a JSON object per line is expected: {error}") from error
-        if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-            raise InputError(
-                f'{place}: an object with the string "text" is expected. Received: {line[:60]}'
-            )
-        try:
-            row["text"].encode()
-        except UnicodeEncodeError as error:  # JSON can spell half of a surrogate pair.
-            raise InputError(f'{place}: "text" must be valid Unicode: {error.reason}') from error
-        paragraphs = [part.strip() for part in row["text"].split("\n") if part.strip()]
-        if paragraphs:
-            yield paragraphs

@@ -57,7 +57,7 @@ def learn(options: VocabularyOptions) -> Vocabulary:
 
 def _paragraphs(corpus: Corpus, update: Callable[[int, int, str], None]) -> Iterator[str]:
     for number, document in enumerate(corpus, start=1):
-        yield from document
+        yield from document.paragraphs
         update(corpus.bytes_read, number, "documents")
 
 

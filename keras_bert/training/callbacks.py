@@ -50,7 +50,7 @@ class TensorBoardScalars(keras.callbacks.Callback):
         seconds = time.perf_counter() - self._started
         examples = self._steps * self._examples_per_step
         values = readable(logs or {})
-        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        optimizer = _inner(self.model.optimizer)
         values["learning_rate"] = float(np.asarray(optimizer.learning_rate))
         values["gradient_norm"] = float(np.asarray(optimizer.gradient_norm))
         values["sequences_per_second"] = examples / seconds
@@ -140,7 +140,10 @@ class CheckpointCopies(keras.callbacks.Callback):
         self._directory = Path(directory)
         self._every = every
         self._tokenizer = tokenizer
-        self._steps = 0
+
+    def on_train_begin(self, logs=None):
+        # Of earlier phases too.
+        self._steps = int(np.asarray(_inner(self.model.optimizer).iterations))
 
     def on_train_batch_end(self, batch, logs=None):
         self._steps += 1
@@ -164,3 +167,8 @@ class StopAfter(keras.callbacks.Callback):
         self._left -= 1
         if self._left <= 0:
             self.model.stop_training = True
+
+
+def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer behind loss scaling, which has neither its rate nor its steps."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

@@ -5,11 +5,14 @@ from typing import Any
 import keras
 
 
-def pretraining_losses() -> dict[str, Any]:
+def pretraining_losses(*, pairs: bool = True) -> dict[str, Any]:
     """Returns the arguments of `BertPretrainer.compile` besides the optimizer.
 
     The loss is the mean over masked tokens, slots of weight 0 left out, plus the mean over next
     sentences.
+
+    Args:
+        pairs: bool. False for data without a second segment: the masked tokens alone count.
 
     Example:
 
@@ -21,7 +24,7 @@ def pretraining_losses() -> dict[str, Any]:
         - `get_masked_lm_output` and `get_next_sentence_output` in `run_pretraining.py` of
           google-research/bert.
     """
-    outputs = ("masked_lm_logits", "next_sentence_logits")
+    outputs = ("masked_lm_logits", "next_sentence_logits")[: 2 if pairs else 1]
     return {
         "loss": {
             output: keras.losses.SparseCategoricalCrossentropy(

@@ -7,6 +7,7 @@ from keras_bert.command_line import option
 
 Strategy = Literal["auto", "one_device", "mirrored"]
 Precision = Literal["float32", "bfloat16", "float16"]
+MaskUnits = Literal["token", "whole_word", "ngram", "span", "phrase"]
 
 _STRATEGY = "where to train: auto takes every GPU of this machine, or the CPU when there is none"
 _PRECISION = "type of activations and products; weights stay float32, float16 scales its loss"
@@ -28,15 +29,31 @@ class PretrainOptions:
         None, help="shard directory to measure on before and after, of the same vocabulary"
     )
     validation_steps: int = option(50, help="batches of --validation to measure on")
-    steps: int = option(10000, help="optimizer steps")
+    long_data: str | None = option(
+        None, help="shard directory of longer sequences, for the last part of the steps"
+    )
+    long_share: float = option(0.1, help="share of the steps on --long-data, above 0 to below 1")
+    long_batch_size: int | None = option(
+        None, help="sequences in a step on --long-data; default: as many tokens as in --batch-size"
+    )
+    steps: int = option(10000, help="optimizer steps, all lengths together")
     batch_size: int = option(32, help="sequences in a step, on all devices together")
     learning_rate: float = option(1e-4, help="peak learning rate")
     warmup_steps: int | None = option(
         None, help="steps of linear warm-up; default: a tenth of --steps, at most 10000"
     )
     weight_decay: float = option(0.01, help="decoupled decay; not of LayerNorm and biases")
-    max_predictions: int = option(20, help="masked tokens in a sequence, at most")
+    mask_units: MaskUnits = option(
+        "token",
+        help="what is masked as a whole: token; whole_word; ngram, one to three words (ALBERT); "
+        "span, one to ten words (SpanBERT); phrase, the units that the shards hold (ERNIE)",
+    )
     mask_rate: float = option(0.15, help="share of tokens to mask, 0 to 1")
+    mask_token_rate: float = option(0.8, help="share of masked tokens that become [MASK]")
+    random_token_rate: float = option(0.1, help="share of masked tokens that become a random token")
+    max_predictions: int | None = option(
+        None, help="masked tokens in a sequence, at most; default: --mask-rate of its length"
+    )
     bias_correction: bool = option(
         False, help="correct Adam's moments for their start at zero; BERT does not"
     )

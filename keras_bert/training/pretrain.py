@@ -1,5 +1,6 @@
 """`python -m keras_bert pretrain`."""
 
+import dataclasses
 import math
 import time
 from pathlib import Path
@@ -10,8 +11,6 @@ from keras_bert.command_line import check_at_least_one, resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.pretrainer import BertPretrainer
-from keras_bert.records import Manifest, read_manifest
-from keras_bert.text.masking import MaskedLMMasker
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import Vocabulary
 from keras_bert.training.callbacks import (
@@ -23,7 +22,7 @@ from keras_bert.training.callbacks import (
 from keras_bert.training.losses import pretraining_losses, readable
 from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 from keras_bert.training.options import PretrainOptions
-from keras_bert.training.pipeline import pretraining_dataset
+from keras_bert.training.phases import make_phase, read_vocabulary, training_phases
 from keras_bert.training.run_directory import RunDirectory, load_tokenizer
 from keras_bert.training.strategy import dtype_policy, make_strategy, set_seed
 
@@ -42,60 +41,58 @@ def pretrain(options: PretrainOptions) -> dict:
     """
     check_at_least_one(options, "steps", "batch_size", "log_steps", "validation_steps")
     run = RunDirectory(options.output, resolved(options))
-    manifest = read_manifest(options.data)
-    vocabulary = _vocabulary_of(options.data, manifest)
-    validation_manifest = None
-    if options.validation:
-        validation_manifest = read_manifest(options.validation)
-        if validation_manifest.vocabulary_sha256 != manifest.vocabulary_sha256:
-            raise InputError(f"{options.validation}: made with another vocabulary than --data")
+    vocabulary = read_vocabulary(options.data)
+    phases = training_phases(options, vocabulary)
     config = _model_config(options, vocabulary)
-    if manifest.sequence_length > config.max_sequence_length:
-        raise InputError(
-            f"{options.data}: sequences of {manifest.sequence_length} tokens do not fit a model "
-            f"with max_sequence_length={config.max_sequence_length}"
+    for phase in phases:
+        if phase.manifest.sequence_length > config.max_sequence_length:
+            raise InputError(
+                f"{phase.directory}: sequences of {phase.manifest.sequence_length} tokens do not "
+                f"fit a model with max_sequence_length={config.max_sequence_length}"
+            )
+    pairs = phases[0].manifest.has_pairs
+    validation = None
+    if options.validation:
+        validation = make_phase(
+            options.validation, options, vocabulary, steps=options.validation_steps, batch_size=1
         )
-    if manifest.examples < options.batch_size:
-        raise InputError(
-            f"{options.data}: {manifest.examples} examples do not fill one batch of "
-            f"{options.batch_size}"
-        )
+        if validation.manifest.has_pairs != pairs:
+            raise InputError(
+                f"{options.validation}: pairs of segments must be in both or in neither. Received: "
+                f"{phases[0].manifest.objective} and {validation.manifest.objective}"
+            )
     strategy = make_strategy(options.strategy, options.batch_size)
     set_seed(options.seed)
-    masker = MaskedLMMasker(vocabulary, options.max_predictions, mask_rate=options.mask_rate)
     with strategy.scope():
         policy = dtype_policy(options.precision)
         if options.init:
-            model = BertPretrainer.from_checkpoint(options.init, dtype=policy)
+            model = BertPretrainer.from_checkpoint(options.init, next_sentence=pairs, dtype=policy)
         else:
-            model = BertPretrainer(config, dtype=policy)
-        model.compile(_optimizer(options), **pretraining_losses())
+            model = BertPretrainer(config, next_sentence=pairs, dtype=policy)
+        model.compile(_optimizer(options), **pretraining_losses(pairs=pairs))
     run.create()
 
     def measure() -> dict[str, float]:
-        batch_size = min(options.batch_size, validation_manifest.examples)
-        steps = min(options.validation_steps, validation_manifest.examples // batch_size)
-        dataset = pretraining_dataset(
-            options.validation,
-            validation_manifest,
-            masker,
-            batch_size=batch_size,
-            seed=options.seed,
-            shuffle_buffer=0,
-        )
-        logs = model.evaluate(dataset, steps=steps, verbose=0, return_dict=True)
-        return readable(logs)
+        batch_size = min(options.batch_size, validation.manifest.examples)
+        batches = dataclasses.replace(validation, batch_size=batch_size).dataset(shuffle_buffer=0)
+        steps = min(validation.steps, validation.manifest.examples // batch_size)
+        with validation.readable():
+            return readable(model.evaluate(batches, steps=steps, verbose=0, return_dict=True))
 
     metrics: dict = {"parameters": model.count_params(), "steps": options.steps}
     if options.validation:
         metrics["before"] = measure()
-    tokenizer = BertTokenizer(vocabulary, lowercase=manifest.lowercase)
+    tokenizer = BertTokenizer(vocabulary, lowercase=phases[0].manifest.lowercase)
     started = time.perf_counter()
-    last_logs = _fit(model, options, manifest, masker, run, tokenizer)
+    for phase in phases:
+        # A graph of its own for each length: shapes stay static.
+        model.make_train_function(force=True)
+        with phase.readable():
+            metrics["training"] = _fit(model, options, phase, run, tokenizer)
     seconds = time.perf_counter() - started
-    metrics["training"] = last_logs
     metrics["seconds"] = seconds
-    metrics["sequences_per_second"] = options.steps * options.batch_size / seconds
+    sequences = sum(phase.steps * phase.batch_size for phase in phases)
+    metrics["sequences_per_second"] = sequences / seconds
     if options.validation:
         metrics["after"] = measure()
     model.save_checkpoint(run.model, tokenizer=tokenizer)
@@ -103,46 +100,36 @@ def pretrain(options: PretrainOptions) -> dict:
     return metrics
 
 
-def _fit(model, options, manifest, masker, run, tokenizer) -> dict[str, float]:
-    dataset = pretraining_dataset(
-        options.data,
-        manifest,
-        masker,
-        batch_size=options.batch_size,
-        seed=options.seed,
-        shuffle_buffer=options.shuffle_buffer,
-    )
+def _fit(model, options, phase, run, tokenizer) -> dict[str, float]:
+    length = phase.manifest.sequence_length
     callbacks: list[keras.callbacks.Callback] = [
         TensorBoardScalars(
             run.tensorboard,
-            examples_per_step=options.batch_size,
-            tokens_per_example=manifest.statistics.get("tokens_per_example"),
+            examples_per_step=phase.batch_size,
+            tokens_per_example=phase.manifest.statistics.get("tokens_per_example"),
         ),
-        ProgressBar(options.steps, examples_per_step=options.batch_size, title="pre-training"),
+        ProgressBar(
+            phase.steps,
+            examples_per_step=phase.batch_size,
+            title=f"pre-training, {length} tokens",
+        ),
     ]
     if options.checkpoint_steps:
         callbacks.append(
             CheckpointCopies(run.checkpoints, every=options.checkpoint_steps, tokenizer=tokenizer)
         )
-    callbacks.append(StopAfter(options.steps))
-    log_steps = min(options.log_steps, options.steps)
+    callbacks.append(StopAfter(phase.steps))
+    log_steps = min(options.log_steps, phase.steps)
     # A Keras epoch is the interval between two points; one iterator runs through all of them.
     history = model.fit(
-        dataset,
-        epochs=math.ceil(options.steps / log_steps),
+        phase.dataset(shuffle_buffer=options.shuffle_buffer),
+        epochs=math.ceil(phase.steps / log_steps),
         steps_per_epoch=log_steps,
         callbacks=callbacks,
         shuffle=False,
         verbose=0,
     )
     return readable({name: values[-1] for name, values in history.history.items()})
-
-
-def _vocabulary_of(directory: str, manifest: Manifest) -> Vocabulary:
-    vocabulary = Vocabulary.from_file(Path(directory) / "vocab.txt")
-    if vocabulary.sha256 != manifest.vocabulary_sha256:
-        raise InputError(f"{directory}: vocab.txt is not the vocabulary that made the shards")
-    return vocabulary
 
 
 def _model_config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:

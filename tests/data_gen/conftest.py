@@ -2,6 +2,8 @@ import random
 
 import pytest
 
+from data_gen.engine import generate
+from data_gen.options import PretrainingDataOptions
 from tests.conftest import WORDS
 
 
@@ -25,3 +27,16 @@ def corpus(tmp_path):
 def vocabulary_file(vocabulary, tmp_path):
     vocabulary.save(tmp_path / "vocab.txt")
     return tmp_path / "vocab.txt"
+
+
+@pytest.fixture
+def make_shards(corpus, vocabulary_file, tmp_path):
+    """Makes a shard directory of the corpus and returns it."""
+
+    def make(output="shards", **changes):
+        values = {"sequence_length": 32, "partition_bytes": 4000, **changes}
+        path = tmp_path / output
+        generate(PretrainingDataOptions(str(corpus), str(vocabulary_file), str(path), **values))
+        return path
+
+    return make

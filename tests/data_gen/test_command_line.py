@@ -58,16 +58,16 @@ def test_commands_run_again_from_their_configuration(corpus, vocabulary_file, tm
 def test_a_damaged_shard_does_not_pass(corpus, vocabulary_file, tmp_path, capsys):
     output = tmp_path / "shards"
     pretrain(corpus, vocabulary_file, output)
-    shard = output / "shard-00000.tfrecord"
+    shard = output / "shard-00000-00000.tfrecord"
     content = bytearray(shard.read_bytes())
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
     capsys.readouterr()
     assert main(["verify", str(output)]) == 2
-    assert "shard-00000.tfrecord: damaged shard" in error_line(capsys)
+    assert "shard-00000-00000.tfrecord: damaged shard" in error_line(capsys)
     shard.write_bytes(content[:-100])
     assert main(["verify", str(output)]) == 2
-    assert "shard-00000.tfrecord: damaged shard" in error_line(capsys)
+    assert "shard-00000-00000.tfrecord: damaged shard" in error_line(capsys)
     shard.unlink()
     assert main(["verify", str(output)]) == 2
     assert "missing" in error_line(capsys)

@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import signal
@@ -11,8 +12,9 @@ import pytest
 from data_gen.engine import generate
 from data_gen.options import PretrainingDataOptions
 from data_gen.sentences import split_sentences
+from data_gen.shards import UNFINISHED
 from keras_bert.errors import InputError
-from keras_bert.records import read_manifest, verify_shards
+from keras_bert.records import MASK_FIELDS, read_manifest, verify_shards
 
 
 @pytest.fixture
@@ -126,10 +128,87 @@ def test_a_killed_run_is_unreadable_and_runs_again(options):
 
     (directory / ".incomplete-1-shard-00099.tfrecord").write_bytes(b"half")
     (directory / "shard-99999.tfrecord").write_bytes(b"stale")
+    finished = {
+        path.name: path.stat().st_mtime_ns
+        for note in (directory / UNFINISHED).glob("shard-*.json")
+        for path in directory.glob(f"{note.stem}.tfrecord")
+    }
+    assert finished
     generate(options(partition_bytes=1, duplicates=40))
     verify_shards(directory)
+    # What was finished has not been made again, and all is as if nothing had happened.
+    assert all((directory / name).stat().st_mtime_ns == time for name, time in finished.items())
     generate(options("clean", partition_bytes=1, duplicates=40))
     assert content(directory) == content(options("clean").output)
+    assert not list(directory.glob(".*"))
+
+
+_FULL_DISK = """
+import resource, signal, sys
+from data_gen.__main__ import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def run_with_a_small_disk(chosen, limit, *more):
+    """Runs the command where no file can grow beyond `limit` bytes."""
+    arguments = [f"--{name}={getattr(chosen, name)}" for name in ("input", "vocab", "output")]
+    arguments += ["--sequence-length=32", "--partition-bytes=4000", *more]
+    return subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, str(limit), "pretrain", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_ends_in_one_line_and_the_run_goes_on_later(options, workers):
+    generate(options("clean"))
+    sizes = [path.stat().st_size for path in Path(options("clean").output).glob("shard-*")]
+    result = run_with_a_small_disk(options(), sum(sizes) // len(sizes), f"--workers={workers}")
+    assert result.returncode == 2
+    assert result.stderr.strip().split("\n")[-1].startswith("error: ")
+    assert "cannot write" in result.stderr
+    assert "goes on from what is finished" in result.stderr
+    assert "Traceback" not in result.stderr
+    directory = Path(options().output)
+    with pytest.raises(InputError, match="unfinished"):
+        read_manifest(directory)
+    generate(options())
+    assert content(directory) == content(options("clean").output)
+    assert not list(directory.glob(".*"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to mount a small file system")
+def test_a_small_file_system(options, tmp_path):
+    generate(options("clean"))
+    mounted = tmp_path / "small"
+    mounted.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(mounted)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("cannot mount a small file system")
+    try:
+        with pytest.raises(InputError, match="cannot write: No space left"):
+            generate(options("small/shards"))
+        assert not list(mounted.glob("**/.incomplete-*"))
+        subprocess.run(["mount", "-o", "remount,size=8m", str(mounted)], check=True)
+        generate(options("small/shards"))
+        assert content(mounted / "shards") == content(options("clean").output)
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)
+
+
+def test_two_processes_do_not_write_into_one_directory(options):
+    directory = Path(options().output)
+    (directory / UNFINISHED).mkdir(parents=True)
+    with open(directory / UNFINISHED / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match="another process is writing here"):
+            generate(options())
+    generate(options())
 
 
 def test_an_error_midway_leaves_nothing(options, tmp_path, corpus):
@@ -151,8 +230,8 @@ def test_a_partition_without_pairs_makes_no_shard(options, tmp_path):
     path.write_text("the cat\n\nthe dog\n\nno\n\n\u200b\n\nshe said\n\nhe said\n")
     manifest = generate(options(input=str(path), partition_bytes=1))
     assert [shard.name for shard in manifest.shards] == [
-        "shard-00000.tfrecord",
-        "shard-00002.tfrecord",
+        "shard-00000-00000.tfrecord",
+        "shard-00000-00002.tfrecord",
     ]
     assert verify_shards(options().output) == manifest
 
@@ -172,12 +251,49 @@ def test_manifest_keeps_the_options(options):
         ({"duplicates": 0}, "`--duplicates` must be at least 1"),
         ({"partition_bytes": 0}, "`--partition-bytes` must be at least 1"),
         ({"workers": 0}, "`--workers` must be at least 1"),
+        ({"packed": True}, "`--packed` must be off with pairs"),
+        ({"static_masks": True, "objective": "left_to_right"}, "`--static-masks` must be off"),
+        ({"static_masks": True, "mask_rate": 2.0}, "mask_rate"),
     ],
 )
 def test_options_out_of_range(options, changes, message):
     with pytest.raises(InputError, match=message):
         generate(options(**changes))
     assert not Path(options().output).exists()
+
+
+def test_one_document_is_not_enough_for_pairs(options, tmp_path):
+    path = tmp_path / "one.txt"
+    path.write_text("the cat ran.\nthe dog ran.\n")
+    with pytest.raises(InputError, match=r"nsp needs at least two documents.*Received: 1"):
+        generate(options(input=str(path)))
+    assert not Path(options().output).exists()
+    assert generate(options(input=str(path), objective="full_sentences")).examples == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"objective": "nsp"}, ("next_sentence_label",)),
+        ({"objective": "sop", "sentences": "lines"}, ("next_sentence_label",)),
+        ({"objective": "full_sentences", "static_masks": True}, MASK_FIELDS),
+        ({"objective": "document_sentences", "packed": True}, ("example_lengths",)),
+        (
+            {"objective": "single_sequence", "static_masks": True, "packed": True},
+            (*MASK_FIELDS, "example_lengths"),
+        ),
+        ({"objective": "left_to_right"}, ()),
+    ],
+)
+def test_every_objective_writes_whole_shards(options, changes, fields):
+    manifest = generate(options(**changes))
+    assert manifest.fields == ("token_ids", "segment_ids", *fields)
+    assert verify_shards(options().output) == manifest
+    statistics = manifest.statistics
+    if "packed" in changes:
+        assert statistics["fill_rate"] > statistics["unpacked_fill_rate"] + 0.05
+    if "static_masks" in changes:
+        assert 0.1 < statistics["mask_rate"] < 0.16
 
 
 def test_wrong_input_does_not_touch_an_unfinished_run(options):

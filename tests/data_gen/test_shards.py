@@ -1,126 +1,125 @@
-import dataclasses
+import functools
 
 import pytest
 import tensorflow as tf
 
+from data_gen.documents import Document
 from data_gen.options import PretrainingDataOptions
-from data_gen.shards import Partition, Statistics, build_shard, partitions, tokenize
-from keras_bert.errors import InputError
-from keras_bert.text.tokenizer import BertTokenizer
+from data_gen.partitions import Partition
+from data_gen.shards import OBJECTIVES, UNFINISHED, build_shard
+from data_gen.statistics import summary
 from keras_bert.text.vocabulary import Vocabulary
 
 DOCUMENTS = [
-    ["The cat ran. The dog ran away.", "What did they see?"],
-    ["He said no. She said yes."],
-    ["Look at the water. It is long."],
+    Document(["The cat ran. The dog ran away.", "What did they see?"]),
+    Document(["He said no. She said yes."]),
+    Document(["Look at the water. It is long."]),
 ]
-
-
-def options(**changes):
-    return PretrainingDataOptions(
-        "unused", "unused", "unused", **{"sequence_length": 16, **changes}
-    )
 
 
 def records(path):
     return list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
 
 
-@pytest.mark.parametrize(
-    ("sizes", "limit", "expected"),
-    [
-        ([5, 5, 5, 5], 10, [2, 2]),
-        ([5, 5, 5, 5, 5], 10, [2, 3]),  # a single last document joins the one before
-        ([50, 5, 5], 10, [3]),  # never one document alone
-        ([5, 5], 1000, [2]),
-        ([3, 3, 3, 3, 3, 3, 3], 6, [2, 2, 3]),
-    ],
-)
-def test_partitions(sizes, limit, expected):
-    documents = [["x" * size] for size in sizes]
-    parts = list(partitions(documents, limit))
-    assert [len(part.documents) for part in parts] == expected
-    assert [part.index for part in parts] == list(range(len(expected)))
-    assert [document for part in parts for document in part.documents] == documents
+@pytest.fixture
+def build(vocabulary, tmp_path):
+    def build(documents, place="shards", name="00000-00007", vocabulary=vocabulary, **changes):
+        options = PretrainingDataOptions(
+            "unused", "unused", "unused", **{"sequence_length": 16, **changes}
+        )
+        return build_shard(
+            Partition(name, documents), options, vocabulary=vocabulary, directory=tmp_path / place
+        )
+
+    return build
 
 
-def test_partition_size_counts_bytes():
-    assert len(list(partitions([["你" * 4]] * 4, 24))) == 2
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_build_shard(build, tmp_path, objective):
+    result = build(DOCUMENTS, objective=objective)
+    shard, counts = result.shard, result.counts
+    assert shard.name == "shard-00000-00007.tfrecord"
+    path = tmp_path / "shards" / shard.name
+    assert shard.examples == counts["examples"] == len(records(path)) > 0
+    assert shard.bytes == path.stat().st_size
+    assert (counts["documents"], counts["sentences"]) == (3, 7)
+    found = summary(counts, objective=objective, sequence_length=16, packed=False, masked=False)
+    assert found["fill_rate"] == pytest.approx(found["tokens_per_example"] / 16)
+    assert 0 < found["fill_rate"] <= 1
+    assert ("random_next_rate" in found) == (objective == "nsp")
+    assert ("swapped_rate" in found) == (objective == "sop")
 
 
-def test_one_document_is_not_enough():
-    with pytest.raises(InputError, match=r"at least two documents.*Received: 1"):
-        list(partitions([["alone"]], 10))
+def test_name_and_seed_of_a_partition_decide_its_examples(build):
+    def digest(place, *arguments, **changes):
+        return build(DOCUMENTS * 5, place, *arguments, **changes).shard.sha256
+
+    assert digest("a") == digest("b")
+    assert len({digest("c"), digest("d", "00000-00001"), digest("e", seed=1)}) == 3
 
 
-def test_tokenize_keeps_paragraphs_apart_and_drops_the_empty(vocabulary):
-    tokenizer = BertTokenizer(vocabulary, lowercase=True)
-    documents = [["the cat", "ran away"], ["\u200b \u00ad"], ["你 the"]]
-    tokenized, statistics = tokenize(documents, tokenizer, "en")
-    text = [[vocabulary.to_text(sentence) for sentence in document] for document in tokenized]
-    assert text == [["the cat", "ran away"], ["你 the"]]
-    assert (statistics.documents, statistics.sentences, statistics.tokens) == (2, 3, 6)
-
-
-def test_unknown_tokens_are_counted(vocabulary):
-    tokenizer = BertTokenizer(vocabulary, lowercase=True)
-    _, statistics = tokenize([["the ☃ cat ☂."]], tokenizer, "en")
-    assert (statistics.tokens, statistics.unknown_tokens) == (5, 2)
-
-
-def test_build_shard(vocabulary, tmp_path):
-    shard, statistics = build_shard(
-        Partition(7, DOCUMENTS), options(), vocabulary=vocabulary, directory=tmp_path
-    )
-    assert shard.name == "shard-00007.tfrecord"
-    assert shard.examples == statistics.examples == len(records(tmp_path / shard.name)) > 0
-    assert statistics.documents == 3
-    summary = statistics.summary(16)
-    assert summary["fill_rate"] == pytest.approx(summary["tokens_per_example"] / 16)
-    assert 0 < summary["fill_rate"] <= 1
-
-
-def test_number_and_seed_of_a_partition_decide_its_pairs(vocabulary, tmp_path):
-    def digest(index, **changes):
-        directory = tmp_path / f"{index}-{changes}"
-        part = Partition(index, DOCUMENTS * 5)
-        shard, _ = build_shard(part, options(**changes), vocabulary=vocabulary, directory=directory)
-        return shard.sha256
-
-    assert digest(0) == digest(0)
-    assert len({digest(0), digest(1), digest(0, seed=1)}) == 3
-
-
-def test_duplicates_are_other_pairs(vocabulary, tmp_path):
-    part = Partition(0, DOCUMENTS * 10)
-    once, _ = build_shard(part, options(), vocabulary=vocabulary, directory=tmp_path / "1")
-    many, _ = build_shard(
-        part, options(duplicates=4), vocabulary=vocabulary, directory=tmp_path / "4"
-    )
+def test_duplicates_are_other_pairs(build, tmp_path):
+    once = build(DOCUMENTS * 10, "1").shard
+    many = build(DOCUMENTS * 10, "4", duplicates=4).shard
     assert 3 < many.examples / once.examples < 5
-    assert len(set(records(tmp_path / "4" / many.name))) > 1.5 * once.examples
+    distinct = [len(set(records(tmp_path / place / many.name))) for place in ("1", "4")]
+    assert distinct[1] > 1.5 * distinct[0]
 
 
-def test_tokenizer_follows_the_vocabulary(vocabulary, tmp_path):
+def test_duplicates_have_other_static_masks(build, tmp_path):
+    made = functools.partial(build, DOCUMENTS, objective="single_sequence", duplicates=20)
+    plain, masked = made("plain").shard, made("masked", static_masks=True)
+    assert len(set(records(tmp_path / "plain" / plain.name))) == 3
+    assert len(set(records(tmp_path / "masked" / masked.shard.name))) > 30
+    assert masked.counts["masked_tokens"] >= masked.counts["examples"]
+
+
+def test_tokenizer_follows_the_vocabulary(build, vocabulary):
     """A vocabulary learnt again under the same name must not meet an earlier tokenizer."""
-    part = Partition(0, DOCUMENTS)
     other = Vocabulary((*vocabulary.tokens[:5], *reversed(vocabulary.tokens[5:])))
-    first, _ = build_shard(part, options(), vocabulary=vocabulary, directory=tmp_path / "1")
-    second, _ = build_shard(part, options(), vocabulary=other, directory=tmp_path / "2")
+    first = build(DOCUMENTS, "1").shard
+    second = build(DOCUMENTS, "2", vocabulary=other).shard
     assert first.sha256 != second.sha256
 
 
-def test_too_few_documents_with_tokens_give_no_example(vocabulary, tmp_path):
-    shard, statistics = build_shard(
-        Partition(0, [["the cat."], ["\u200b"]]),
-        options(),
-        vocabulary=vocabulary,
-        directory=tmp_path,
+def test_packing_fills_rows(build):
+    made = functools.partial(
+        build, DOCUMENTS * 20, objective="document_sentences", sequence_length=40
     )
-    assert shard.examples == statistics.examples == 0
+    plain, packed = made("1"), made("2", packed=True)
+    assert packed.counts["cut_examples"] == plain.counts["examples"]
+    assert packed.counts["example_tokens"] == plain.counts["example_tokens"]
+    assert packed.counts["examples"] < plain.counts["examples"]
 
 
-def test_statistics_add_up():
-    ones = Statistics(*[1] * len(dataclasses.fields(Statistics)))
-    assert set(dataclasses.astuple(ones + ones)) == {2}
-    assert Statistics().summary(128)["fill_rate"] == 0
+@pytest.mark.parametrize(
+    ("documents", "objective"),
+    [
+        ([Document(["the cat."]), Document(["\u200b"])], "nsp"),
+        ([Document(["the cat."])], "sop"),
+        ([Document(["\u200b"])], "full_sentences"),
+    ],
+)
+def test_too_few_documents_with_tokens_give_no_shard(build, tmp_path, documents, objective):
+    result = build(documents, objective=objective)
+    assert result.shard is None
+    assert not list((tmp_path / "shards").glob("*.tfrecord"))
+
+
+def test_what_stands_is_not_made_again(build, tmp_path, monkeypatch):
+    first = build(DOCUMENTS)
+    path = tmp_path / "shards" / first.shard.name
+    before = path.stat().st_mtime_ns
+    assert build(DOCUMENTS) == first
+    assert path.stat().st_mtime_ns == before
+    # Other text, other options, a damaged shard or a damaged note are made anew.
+    other = build(DOCUMENTS[:2])
+    assert other != first
+    assert build(DOCUMENTS, seed=5) != first
+    assert build(DOCUMENTS) == first
+    path.write_bytes(path.read_bytes()[:-1])
+    assert build(DOCUMENTS) == first
+    assert path.stat().st_size == first.shard.bytes
+    (note,) = (tmp_path / "shards" / UNFINISHED).iterdir()
+    note.write_text("{")
+    assert build(DOCUMENTS) == first

@@ -1,14 +1,39 @@
+import bz2
+import contextlib
 import gzip
 import json
+import lzma
+import pickle
+import tracemalloc
 
 import pytest
 
-from data_gen.sources import Corpus, find_files
+from data_gen import paragraphs
+from data_gen.documents import Document
+from data_gen.sources import Corpus, find_files, find_sources
 from keras_bert.errors import InputError
 
 TEXT = "One two.\nThree.\n\n\n  \nFour.\n"
 DOCUMENTS = [["One two.", "Three."], ["Four."]]
 ROWS = "".join(json.dumps({"text": "\n".join(document)}) + "\n" for document in DOCUMENTS)
+ARTICLES = """<doc id="1" url="https://a?curid=1" title="Numbers &amp; more">
+Numbers &amp; more
+
+One two.
+
+Three.
+
+</doc>
+<doc id="2" url="https://a?curid=2" title="A "quoted" one">
+A "quoted" one
+
+Four.
+</doc>
+"""
+
+
+def texts(pattern):
+    return [document.paragraphs for document in Corpus(str(pattern))]
 
 
 @pytest.mark.parametrize(
@@ -21,11 +46,17 @@ ROWS = "".join(json.dumps({"text": "\n".join(document)}) + "\n" for document in 
         ("a.txt", TEXT.replace("\n", "\r\n").encode()),
         ("a.txt.gz", gzip.compress(TEXT.encode("utf-8-sig"))),
         ("a.txt.gz", gzip.compress(b"One two.\n") + gzip.compress(b"Three.\n\nFour.")),
+        ("a.bz2", bz2.compress(TEXT.encode())),
+        ("a.txt.xz", lzma.compress(TEXT.encode())),
         ("a.jsonl", ROWS.encode()),
         ("a.json", ROWS.replace("\n", "\r\n\r\n").encode("utf-8-sig")),
         ("a.jsonl", ROWS.replace("two.\\n", "two.\\r\\n\\r\\n").encode()),
         ("a.jsonl", (ROWS + '{"text": " \\n "}\n').encode()),
         ("a.jsonl.gz", gzip.compress(ROWS.encode())),
+        ("wiki_00", ROWS.replace("{", '{"id": "1", "title": "x", ').encode()),
+        ("wiki_00", b"\n\n" + ARTICLES.encode("utf-8-sig").replace(b"\xef\xbb\xbf", b"")),
+        ("wiki_00", ARTICLES.replace("\n", "\r\n").encode("utf-8-sig")),
+        ("wiki_00.bz2", bz2.compress(ARTICLES.encode())),
         ("[a].txt", TEXT.encode()),
     ],
 )
@@ -33,8 +64,11 @@ def test_formats(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)
     corpus = Corpus(str(path))
-    assert list(corpus) == DOCUMENTS
+    assert [document.paragraphs for document in corpus] == DOCUMENTS
     assert corpus.bytes_read == corpus.bytes == len(content)
+    (source,) = pickle.loads(pickle.dumps(find_sources(str(path))))
+    assert list(source.documents()) == [Document(document) for document in DOCUMENTS]
+    assert (source.name, source.bytes, source.bytes_read) == (str(path), len(content), len(content))
 
 
 def test_files_are_sorted_and_globs_descend(tmp_path):
@@ -47,14 +81,27 @@ def test_files_are_sorted_and_globs_descend(tmp_path):
         "a/c/1.txt",
         "b/2.txt",
     ]
-    corpus = Corpus(pattern)
-    assert list(corpus) == list(corpus) == [["a/9.txt"], ["a/c/1.txt"], ["b/2.txt"]]
+    assert texts(pattern) == texts(pattern) == [["a/9.txt"], ["a/c/1.txt"], ["b/2.txt"]]
 
 
 def test_reading_streams(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"First.\n\n" + b"Second.\n\n" * 100 + b"\xff\n")
-    assert next(iter(Corpus(str(path)))) == ["First."]  # long before the damaged line
+    first = next(iter(Corpus(str(path))))  # long before the damaged line
+    assert first.paragraphs == ["First."]
+
+
+def test_empty_files_are_passed_over(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"")
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(b""))
+    (tmp_path / "c.txt").write_bytes(b"\x00 text\x00\n")  # NUL is the tokenizer's business
+    assert texts(tmp_path / "*") == [["\x00 text\x00"]]
+
+
+def test_text_that_looks_like_another_form(tmp_path):
+    (tmp_path / "a").write_text('{"a": 1} is "text"\n')
+    (tmp_path / "b").write_text("<doc> is a tag\n")
+    assert texts(tmp_path / "*") == [['{"a": 1} is "text"'], ["<doc> is a tag"]]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +119,13 @@ def test_reading_streams(tmp_path):
         ("a.jsonl", rb'{"text": "\ud800"}', "a.jsonl, line 1: .*valid Unicode"),
         ("a.txt.gz", b"not gzip", "a.txt.gz: cannot read after line 0"),
         ("a.txt.gz", gzip.compress(TEXT.encode())[:-12], "a.txt.gz: cannot read"),
+        ("a.bz2", bz2.compress(TEXT.encode())[:-12], "a.bz2: cannot read"),
+        ("a.bz2", b"not bz2", "a.bz2: cannot read"),
+        ("a.xz", lzma.compress(TEXT.encode())[:-12], "a.xz: cannot read"),
+        ("a.xz", b"not xz", "a.xz: cannot read"),
+        ("wiki_00", ARTICLES[:-8].encode(), "wiki_00, line 12: the file ends before </doc>"),
+        ("wiki_00", ARTICLES.replace("</doc>", "").encode(), "line 9: </doc> is expected.*doc id"),
+        ("wiki_00", f"{ARTICLES}\nOdd".encode(), "line 15: <doc id=...> is expected.*Odd"),
     ],
 )
 def test_faults_name_file_and_line(tmp_path, name, content, message):
@@ -80,8 +134,82 @@ def test_faults_name_file_and_line(tmp_path, name, content, message):
         list(Corpus(str(tmp_path / name)))
 
 
+@pytest.mark.parametrize(
+    ("suffix", "compress"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)]
+)
+def test_flipped_bytes_in_compressed_files(tmp_path, suffix, compress):
+    content = compress("".join(f"Line {n}.\n" for n in range(300)).encode())
+    path = tmp_path / f"a{suffix}"
+    for place in range(0, len(content), 7):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
+        # Some bytes say nothing of the text, such as a time.
+        with contextlib.suppress(InputError):
+            texts(path)
+
+
 def test_no_file_matches(tmp_path):
     with pytest.raises(InputError, match=r"no file matches. Received: .*nothing\*"):
         Corpus(f"{tmp_path}/nothing*")
-    with pytest.raises(InputError, match="no file matches"):
-        Corpus(str(tmp_path))  # a directory is no file
+    with pytest.raises(InputError, match=r"no file matches; for the files of a directory: .*/\*\*"):
+        Corpus(str(tmp_path))
+
+
+def test_a_file_that_cannot_be_opened(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text(TEXT)
+    corpus = Corpus(str(path))
+    path.unlink()
+    with pytest.raises(InputError, match=r"a.txt: cannot read after line 0"):
+        list(corpus)
+
+
+def test_long_documents_come_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr("data_gen.paragraphs.MAXIMUM_DOCUMENT_BYTES", 12)
+    monkeypatch.setattr("data_gen.text_sources.MAXIMUM_DOCUMENT_BYTES", 12)
+    path = tmp_path / "a.txt"
+    path.write_text("One two.\nThree.\nFour.\n\nFive.\n")
+    assert texts(path) == [["One two."], ["Three.", "Four."], ["Five."]]
+    # At a space; between characters; never as if the line had ended with a blank one.
+    path.write_text("One two three four.\n\n")
+    assert texts(path) == [["One two"], ["three four."]]
+    path.write_text("你好你好你好你好\r\na\n")
+    assert texts(path) == [["你好你"], ["好你好"], ["你好", "a"]]
+    for length in range(9, 30):
+        for end in ("\n", "\r\n"):
+            path.write_text(f"{'x' * length}{end}y\n", newline="")
+            assert "".join(p for document in texts(path) for p in document) == "x" * length + "y"
+    path.write_text(f"a\n{' ' * 40}\nb\n")
+    assert texts(path) == [["a"], ["b"]]
+    path.write_bytes(b"a\n" + b"x" * 30 + b"\xff\n")
+    with pytest.raises(InputError, match=r"a.txt, line 2: the text must be UTF-8"):
+        texts(path)
+
+
+def test_long_text_of_a_row_is_cut_with_its_units(monkeypatch):
+    monkeypatch.setattr("data_gen.paragraphs.MAXIMUM_DOCUMENT_BYTES", 12)
+    rows = list(paragraphs.split_paragraphs("one two three four", [(0, 3), (4, 13)]))
+    assert rows == [("one", [(0, 3)]), ("two", [(0, 3)]), ("three four", [(0, 5)])]
+
+
+def test_a_row_too_long_to_parse(tmp_path, monkeypatch):
+    monkeypatch.setattr("data_gen.text_sources.MAXIMUM_JSON_BYTES", 20)
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n{"text": "abcdefghijkl"}\n')
+    with pytest.raises(InputError, match=r"a.jsonl, line 2: a line must have at most 20 bytes"):
+        texts(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("line", [b"x" * 1000, "ein größeres Wort ".encode() * 50])
+def test_a_line_without_end_takes_little_memory(tmp_path, line):
+    path = tmp_path / "bomb.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(60_000_000 // len(line)):
+            file.write(line)
+    tracemalloc.start()
+    try:
+        sizes = [document.bytes for document in Corpus(str(path))]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(sizes) > 59_000_000
+    assert max(sizes) <= paragraphs.MAXIMUM_DOCUMENT_BYTES
+    assert peak < 20_000_000

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.records import Manifest, encode_example, write_manifest, write_shard
 from keras_bert.text.masking import MaskedLMMasker
 from keras_bert.training.pipeline import pretraining_dataset
@@ -16,10 +17,22 @@ def shards(tmp_path_factory, vocabulary):
         for index in range(7):
             ids = [vocabulary.start_id, 10 + 7 * number + index, *range(40, 60)]
             ids = [*ids, vocabulary.end_id, 60, 61, vocabulary.end_id]
-            examples.append(encode_example(ids, [0] * 23 + [1] * 3, index % 2))
+            fields = {"token_ids": ids, "segment_ids": [0] * 23 + [1] * 3}
+            examples.append(encode_example({**fields, "next_sentence_label": [index % 2]}))
         written.append(write_shard(directory / f"shard-{number:05d}.tfrecord", examples))
     vocabulary.save(directory / "vocab.txt")
-    manifest = Manifest("nsp", 32, len(vocabulary), vocabulary.sha256, True, {}, {}, tuple(written))
+    manifest = Manifest(
+        objective="nsp",
+        sequence_length=32,
+        fields=("token_ids", "segment_ids", "next_sentence_label"),
+        max_predictions=None,
+        vocabulary_size=len(vocabulary),
+        vocabulary_sha256=vocabulary.sha256,
+        lowercase=True,
+        settings={},
+        statistics={},
+        shards=tuple(written),
+    )
     write_manifest(directory, manifest)
     return directory, manifest
 
@@ -113,3 +126,94 @@ def test_features_targets_and_weights(shards, vocabulary):
     np.testing.assert_array_equal(targets["masked_lm_logits"][used], ids[used])
     assert used.sum() == 7 * round(26 * 0.15)
     assert set(targets["next_sentence_logits"]) <= {0, 1}
+
+
+def one_batch(tmp_path, vocabulary, rows, *, objective="single_sequence", masker=None, **settings):
+    """The features, targets and weights of rows in their order."""
+    shard = write_shard(tmp_path / "shard-00000.tfrecord", map(encode_example, rows))
+    manifest = Manifest(
+        **{"sequence_length": 10, "max_predictions": None, **settings},
+        objective=objective,
+        fields=tuple(rows[0]),
+        vocabulary_size=len(vocabulary),
+        vocabulary_sha256=vocabulary.sha256,
+        lowercase=True,
+        settings={},
+        statistics={},
+        shards=(shard,),
+    )
+    dataset = pretraining_dataset(
+        tmp_path, manifest, masker, batch_size=len(rows), seed=1, shuffle_buffer=0
+    )
+    return next(iter(dataset))
+
+
+def packed_row(vocabulary, *lengths):
+    start, end = vocabulary.start_id, vocabulary.end_id
+    ids = [[start, *range(20, 18 + length), end] for length in lengths]
+    ids = [token for part in ids for token in part]
+    return {"token_ids": ids, "segment_ids": [0] * len(ids), "example_lengths": list(lengths)}
+
+
+def test_left_to_right_predicts_each_next_token(vocabulary, tmp_path):
+    rows = [packed_row(vocabulary, 4, 5), packed_row(vocabulary, 3)]
+    features, targets, weights = one_batch(tmp_path, vocabulary, rows, objective="left_to_right")
+    ids = features["token_ids"].numpy()
+    real = weights["masked_lm_logits"].numpy() > 0
+    # No token predicts the first one of another example, or padding.
+    assert real.tolist() == [
+        [True, True, True, False, True, True, True, True, False],
+        [True, True, *[False] * 7],
+    ]
+    np.testing.assert_array_equal(targets["masked_lm_logits"].numpy()[real], ids[:, 1:][real])
+    np.testing.assert_array_equal(features["masked_positions"], [range(9)] * 2)
+    assert "next_sentence_logits" not in targets
+    mask = features["attention_mask"].numpy()
+    assert mask[0, 6].tolist() == [False] * 4 + [True] * 3 + [False] * 3
+    assert not np.triu(mask, 1).any()
+
+
+def test_a_left_to_right_model_does_not_see_what_it_predicts(vocabulary, tmp_path, tiny_config):
+    rows = [packed_row(vocabulary, 9), packed_row(vocabulary, 4, 5)]
+    features, _, _ = one_batch(tmp_path, vocabulary, rows, objective="left_to_right")
+    model = BertPretrainer(tiny_config, next_sentence=False)
+
+    def logits(token_ids):
+        return model({**features, "token_ids": token_ids})["masked_lm_logits"].numpy()
+
+    before = logits(features["token_ids"])
+    changed = features["token_ids"].numpy()
+    changed[:, 6] = 70
+    after = logits(changed)
+    np.testing.assert_allclose(after[:, :6], before[:, :6], atol=1e-5)
+    assert np.abs(after[:, 6:8] - before[:, 6:8]).max() > 1e-3
+    # What stands in another example of the row is not seen either.
+    changed = features["token_ids"].numpy()
+    changed[1, 1] = 70
+    np.testing.assert_allclose(logits(changed)[1, 4:8], before[1, 4:8], atol=1e-5)
+
+
+def test_packed_examples_are_what_they_are_alone(vocabulary, tmp_path, tiny_config):
+    rows = [packed_row(vocabulary, 4, 6), packed_row(vocabulary, 4), packed_row(vocabulary, 6)]
+    masker = MaskedLMMasker(vocabulary, 2)
+    features, _, _ = one_batch(tmp_path, vocabulary, rows, masker=masker)
+    encoder = BertPretrainer(tiny_config, next_sentence=False).encoder
+    token_ids = features["token_ids"].numpy()
+    token_ids[0, :4], token_ids[0, 4:] = token_ids[1, :4], token_ids[2, :6]  # the same masks
+    output = encoder({**features, "token_ids": token_ids})["sequence_output"].numpy()
+    np.testing.assert_allclose(output[0, :4], output[1, :4], atol=1e-5)
+    np.testing.assert_allclose(output[0, 4:10], output[2, :6], atol=1e-5)
+
+
+def test_masks_drawn_beforehand_are_kept(vocabulary, tmp_path):
+    row = {
+        "token_ids": [vocabulary.start_id, vocabulary.mask_id, 21, vocabulary.end_id],
+        "segment_ids": [0, 0, 0, 0],
+        "masked_positions": [1],
+        "masked_ids": [30],
+    }
+    features, targets, weights = one_batch(tmp_path, vocabulary, [row], max_predictions=2)
+    assert features["token_ids"].numpy()[0, :4].tolist() == row["token_ids"]
+    assert features["masked_positions"].numpy().tolist() == [[1, 0]]
+    assert targets["masked_lm_logits"].numpy().tolist() == [[30, 0]]
+    assert weights["masked_lm_logits"].numpy().tolist() == [[1, 0]]

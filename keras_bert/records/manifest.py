@@ -1,4 +1,4 @@
-"""Pre-training shards on disk: their schema, their manifest, and a reader that trusts neither.
+"""Pre-training shards on disk: their manifest, and a reader that does not trust them.
 
 A shard directory holds `shard-00000.tfrecord`, ..., `vocab.txt` and, written last, `manifest.json`.
 A directory without a manifest is not finished, hence not readable. TFRecord files carry checksums
@@ -17,9 +17,10 @@ import tensorflow as tf
 
 from keras_bert.atomic import new_file, sha256_of_file, write_json
 from keras_bert.errors import InputError
+from keras_bert.records.examples import LABEL, verify_example
 
 FORMAT = "keras-bert-tf pre-training shards"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 
 
@@ -38,8 +39,11 @@ class Manifest:
     """What stands in a shard directory.
 
     Args:
-        objective: str. What the second segment is, for example `"nsp"`.
+        objective: str. How examples are cut from documents, for example `"nsp"`.
         sequence_length: int. Most tokens of an example, special tokens counted.
+        fields: tuple of str. What each example holds, among `keras_bert.records.FIELDS`.
+        max_predictions: int or None. Most masked tokens of an example whose masks were drawn
+            beforehand; None where they are drawn in training.
         vocabulary_size: int. Every id lies below.
         vocabulary_sha256: str. Fingerprint of the vocabulary (`Vocabulary.sha256`).
         lowercase: bool. Whether the text was lower-cased.
@@ -50,6 +54,8 @@ class Manifest:
 
     objective: str
     sequence_length: int
+    fields: tuple[str, ...]
+    max_predictions: int | None
     vocabulary_size: int
     vocabulary_sha256: str
     lowercase: bool
@@ -61,6 +67,16 @@ class Manifest:
     def examples(self) -> int:
         """Examples in all shards."""
         return sum(shard.examples for shard in self.shards)
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether examples are pairs of segments with a label."""
+        return LABEL in self.fields
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether masks were drawn beforehand."""
+        return self.max_predictions is not None
 
 
 def write_manifest(directory: str | os.PathLike, manifest: Manifest) -> None:
@@ -90,7 +106,8 @@ def read_manifest(directory: str | os.PathLike) -> Manifest:
         if values.pop("format", None) != FORMAT or values.pop("version", None) != FORMAT_VERSION:
             raise InputError(f"{path}: not a manifest of {FORMAT}, version {FORMAT_VERSION}")
         shards = tuple(Shard(**shard) for shard in values.pop("shards"))
-        manifest = Manifest(**values, shards=shards)
+        fields = tuple(values.pop("fields"))
+        manifest = Manifest(**values, fields=fields, shards=shards)
     except InputError:
         raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -111,29 +128,6 @@ def read_manifest(directory: str | os.PathLike) -> Manifest:
     return manifest
 
 
-def encode_example(
-    token_ids: Iterable[int], segment_ids: Iterable[int], next_sentence_label: int
-) -> bytes:
-    """Serialises one example.
-
-    Args:
-        token_ids: Ids with `[CLS]` and `[SEP]`, without padding.
-        segment_ids: 0 or 1 for each token.
-        next_sentence_label: 0 when the second segment follows the first, 1 when it is random.
-    """
-    features = {
-        "token_ids": _integers(token_ids),
-        "segment_ids": _integers(segment_ids),
-        "next_sentence_label": _integers([next_sentence_label]),
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    return example.SerializeToString(deterministic=True)
-
-
-def _integers(values: Iterable[int]) -> tf.train.Feature:
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-
 def write_shard(path: str | os.PathLike, examples: Iterable[bytes]) -> Shard:
     """Writes serialised examples; the file appears whole or not at all."""
     path = Path(path)
@@ -145,37 +139,6 @@ def write_shard(path: str | os.PathLike, examples: Iterable[bytes]) -> Shard:
                 count += 1
         digest, size = sha256_of_file(temporary), temporary.stat().st_size
     return Shard(path.name, count, size, digest)
-
-
-def parse_examples(serialized: tf.Tensor, sequence_length: int) -> dict[str, tf.Tensor]:
-    """Parses a batch of serialised examples.
-
-    Args:
-        serialized: string tensor `(batch,)`.
-        sequence_length: int. Columns of the result; examples are padded with zeros.
-
-    Returns:
-        A dictionary of `token_ids` and `segment_ids`, int32 `(batch, sequence_length)`,
-        `padding_mask`, bool `(batch, sequence_length)`, and `next_sentence_label`, int32
-        `(batch,)`.
-    """
-    rows = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
-    parsed = tf.io.parse_example(
-        serialized,
-        {
-            "token_ids": rows,
-            "segment_ids": rows,
-            "next_sentence_label": tf.io.FixedLenFeature([], tf.int64),
-        },
-    )
-    shape = [None, sequence_length]
-    lengths = parsed["token_ids"].row_lengths()
-    return {
-        "token_ids": tf.cast(parsed["token_ids"].to_tensor(shape=shape), tf.int32),
-        "segment_ids": tf.cast(parsed["segment_ids"].to_tensor(shape=shape), tf.int32),
-        "padding_mask": tf.sequence_mask(lengths, sequence_length),
-        "next_sentence_label": tf.cast(parsed["next_sentence_label"], tf.int32),
-    }
 
 
 def verify_shards(directory: str | os.PathLike) -> Manifest:
@@ -192,36 +155,10 @@ def verify_shards(directory: str | os.PathLike) -> Manifest:
         count = 0
         try:
             for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-                _verify_example(record, manifest, f"{path}, example {count}")
+                verify_example(record, manifest, f"{path}, example {count}")
                 count += 1
         except tf.errors.OpError as error:
             raise InputError(f"{path}: damaged after {count} examples: {error.message}") from error
         if count != shard.examples:
             raise InputError(f"{path}: {shard.examples} examples expected. Received: {count}")
     return manifest
-
-
-def _verify_example(record: bytes, manifest: Manifest, place: str) -> None:
-    try:
-        features = tf.train.Example.FromString(record).features.feature
-    except Exception as error:  # the protocol buffer library's own error class varies
-        raise InputError(f"{place}: not a tf.train.Example: {error}") from error
-    for name in ("token_ids", "segment_ids", "next_sentence_label"):
-        if features[name].WhichOneof("kind") != "int64_list":
-            raise InputError(f"{place}: field {name!r} must be a list of integers")
-    token_ids = features["token_ids"].int64_list.value
-    segment_ids = features["segment_ids"].int64_list.value
-    label = list(features["next_sentence_label"].int64_list.value)
-    if not 0 < len(token_ids) <= manifest.sequence_length:
-        raise InputError(
-            f"{place}: 1 to {manifest.sequence_length} tokens expected. Received: {len(token_ids)}"
-        )
-    if not 0 <= min(token_ids) <= max(token_ids) < manifest.vocabulary_size:
-        raise InputError(
-            f"{place}: ids must lie in 0..{manifest.vocabulary_size - 1}. "
-            f"Received: {min(token_ids)}..{max(token_ids)}"
-        )
-    if len(segment_ids) != len(token_ids) or not set(segment_ids) <= {0, 1}:
-        raise InputError(f"{place}: one segment id, 0 or 1, is expected for each token")
-    if label not in ([0], [1]):
-        raise InputError(f"{place}: the label must be 0 or 1. Received: {label}")

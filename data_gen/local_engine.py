@@ -1,0 +1,76 @@
+"""Processes of this machine that make shards."""
+
+import collections
+import concurrent.futures
+import itertools
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator
+
+import tensorflow as tf
+
+from data_gen.options import PretrainingDataOptions
+from data_gen.partitions import Partition, groups, partitions
+from data_gen.shards import Result
+from data_gen.sources import Corpus
+
+
+def run(
+    corpus: Corpus, build: Callable[[Partition], Result], options: PretrainingDataOptions
+) -> Iterator[tuple[int, Result]]:
+    """Builds every partition of a corpus.
+
+    This process reads; `--workers` others tokenise and write, each one partition at a time. No more
+    text is in memory than they are about to need.
+
+    Args:
+        corpus: `Corpus`.
+        build: Callable that turns a `Partition` into its `Result`.
+        options: `PretrainingDataOptions`.
+
+    Yields:
+        The bytes of input that have been read, and a result.
+    """
+    work = _work(corpus, options.partition_bytes)
+    if options.workers == 1:
+        for bytes_read, partition in work:
+            yield bytes_read, build(partition)
+        return
+    # Each process has its own TensorFlow, which must not start from a forked copy of another's.
+    context = multiprocessing.get_context("spawn")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    pool = concurrent.futures.ProcessPoolExecutor(options.workers, context, _start_worker)
+    waiting: collections.deque[tuple[int, concurrent.futures.Future]] = collections.deque()
+    try:
+        for bytes_read, partition in work:
+            waiting.append((bytes_read, pool.submit(build, partition)))
+            if len(waiting) > options.workers:
+                bytes_read, future = waiting.popleft()
+                yield bytes_read, future.result()
+        while waiting:
+            bytes_read, future = waiting.popleft()
+            yield bytes_read, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _work(corpus: Corpus, partition_bytes: int) -> Iterator[tuple[int, Partition]]:
+    done = 0
+    for number, sources in enumerate(groups(corpus.sources, partition_bytes)):
+        documents = itertools.chain.from_iterable(source.documents() for source in sources)
+        for partition in partitions(number, documents, partition_bytes):
+            yield done + sum(source.bytes_read for source in sources), partition
+        done += sum(source.bytes for source in sources)
+
+
+def _start_worker() -> None:
+    # A worker would reserve the GPU's memory for string operations that run on the CPU.
+    tf.config.set_visible_devices([], "GPU")
+    # A worker whose parent was killed would wait forever, or write into the next run's directory.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)

@@ -1,0 +1,182 @@
+"""The parts of a pre-training run: short sequences, then long ones."""
+
+import contextlib
+import dataclasses
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from keras_bert.errors import InputError
+from keras_bert.records import BAD_EXAMPLE, Manifest, read_manifest
+from keras_bert.text.masking import MaskedLMMasker
+from keras_bert.text.vocabulary import Vocabulary
+from keras_bert.training.options import PretrainOptions
+from keras_bert.training.pipeline import LEFT_TO_RIGHT, pretraining_dataset
+
+_MASK_OPTIONS = (
+    "mask_units",
+    "mask_rate",
+    "mask_token_rate",
+    "random_token_rate",
+    "max_predictions",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """Some steps on one shard directory.
+
+    Args:
+        directory: str.
+        manifest: `Manifest` of the directory.
+        masker: `MaskedLMMasker` or None, see `pretraining_dataset`.
+        batch_size: int. Sequences of a step.
+        steps: int. Optimizer steps.
+        seed: int. Of order and masks.
+    """
+
+    directory: str
+    manifest: Manifest
+    masker: MaskedLMMasker | None
+    batch_size: int
+    steps: int
+    seed: int
+
+    @contextlib.contextmanager
+    def readable(self) -> Iterator[None]:
+        """Turns what the reader says of damaged shards into an `InputError` of one line."""
+        try:
+            yield
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            # Keras repeats the message with the graph's nodes around it.
+            found = re.search(rf"{BAD_EXAMPLE}[^\"'\n]*|corrupted record[^\n\[]*", str(error))
+            if not found:
+                raise
+            raise InputError(
+                f"{self.directory}: damaged shards: {found[0].strip()}; "
+                "`python -m data_gen verify` names the place"
+            ) from error
+
+    def dataset(self, *, shuffle_buffer: int) -> tf.data.Dataset:
+        """Returns the batches, without end."""
+        return pretraining_dataset(
+            self.directory,
+            self.manifest,
+            self.masker,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            shuffle_buffer=shuffle_buffer,
+        )
+
+
+def training_phases(options: PretrainOptions, vocabulary: Vocabulary) -> list[Phase]:
+    """Returns the phase on `--data` and, where it is given, that on `--long-data`.
+
+    Raises:
+        InputError: If the two do not fit together, an option is out of range, or a directory holds
+            fewer examples than a batch.
+
+    References:
+        - Devlin et al. 2019, arXiv:1810.04805, appendix A.2: 90 % of the steps with 128 tokens, the
+          rest with 512.
+    """
+    if options.long_data is None:
+        return [make_phase(options.data, options, vocabulary, steps=options.steps)]
+    if not 0 < options.long_share < 1:
+        raise InputError(f"`--long-share` must lie between 0 and 1. Received: {options.long_share}")
+    long_steps = round(options.steps * options.long_share)
+    if not 0 < long_steps < options.steps:
+        raise InputError(
+            "`--long-share` must leave at least one step for each length. Received: "
+            f"{options.long_share} of {options.steps} steps"
+        )
+    short = make_phase(options.data, options, vocabulary, steps=options.steps - long_steps)
+    manifest = read_manifest(options.long_data)
+    if manifest.sequence_length <= short.manifest.sequence_length:
+        raise InputError(
+            f"{options.long_data}: `--long-data` must have longer sequences than `--data`, "
+            f"{short.manifest.sequence_length}. Received: {manifest.sequence_length}"
+        )
+    if manifest.has_pairs != short.manifest.has_pairs:
+        raise InputError(
+            f"{options.long_data}: pairs of segments must be in both or in neither. Received: "
+            f"{short.manifest.objective} and {manifest.objective}"
+        )
+    as_many_tokens = options.batch_size * short.manifest.sequence_length
+    batch_size = options.long_batch_size or max(as_many_tokens // manifest.sequence_length, 1)
+    long = make_phase(
+        options.long_data, options, vocabulary, steps=long_steps, batch_size=batch_size
+    )
+    return [short, long]
+
+
+def make_phase(
+    directory: str,
+    options: PretrainOptions,
+    vocabulary: Vocabulary,
+    *,
+    steps: int,
+    batch_size: int | None = None,
+) -> Phase:
+    """Reads the manifest of a directory and checks that training can use it.
+
+    Raises:
+        InputError: If the shards were made with another vocabulary, hold fewer examples than a
+            batch, or their masks were drawn beforehand and `options` says how to draw masks.
+    """
+    manifest = read_manifest(directory)
+    if manifest.vocabulary_sha256 != vocabulary.sha256:
+        raise InputError(f"{directory}: made with another vocabulary than {options.data}")
+    batch_size = batch_size or options.batch_size
+    if manifest.examples < batch_size:
+        raise InputError(
+            f"{directory}: {manifest.examples} examples do not fill one batch of {batch_size}"
+        )
+    masker = None
+    if manifest.has_masks or manifest.objective == LEFT_TO_RIGHT:
+        _check_no_mask_options(directory, manifest, options)
+    else:
+        predictions = options.max_predictions
+        if predictions is None:
+            predictions = math.ceil(manifest.sequence_length * options.mask_rate)
+        if options.mask_units == "phrase" and "unit_starts" not in manifest.fields:
+            raise InputError(
+                f"{directory}: `--mask-units phrase` needs shards with units: generate them with "
+                "--segmentation or --lexicon"
+            )
+        masker = MaskedLMMasker(
+            vocabulary,
+            predictions,
+            units=options.mask_units,
+            mask_rate=options.mask_rate,
+            mask_token_rate=options.mask_token_rate,
+            random_token_rate=options.random_token_rate,
+        )
+    return Phase(directory, manifest, masker, batch_size, steps, options.seed)
+
+
+def _check_no_mask_options(directory: str, manifest: Manifest, options: PretrainOptions) -> None:
+    defaults = {field.name: field.default for field in dataclasses.fields(options)}
+    for name in _MASK_OPTIONS:
+        value = getattr(options, name)
+        if value != defaults[name]:
+            kind = "left-to-right" if manifest.objective == LEFT_TO_RIGHT else "already masked"
+            raise InputError(
+                f"{directory}: the shards are {kind}, so `--{name.replace('_', '-')}` has no use. "
+                f"Received: {value}"
+            )
+
+
+def read_vocabulary(directory: str) -> Vocabulary:
+    """Reads the vocabulary of a shard directory.
+
+    Raises:
+        InputError: If it is not the one that made the shards.
+    """
+    vocabulary = Vocabulary.from_file(Path(directory) / "vocab.txt")
+    if vocabulary.sha256 != read_manifest(directory).vocabulary_sha256:
+        raise InputError(f"{directory}: vocab.txt is not the vocabulary that made the shards")
+    return vocabulary
