@@ -12,6 +12,11 @@ COMMANDS = {
         "data_gen.vocabulary:learn",
         "Learn a WordPiece vocabulary from text.",
     ),
+    "deduplicate": Command(
+        options.DeduplicationOptions,
+        "data_gen.deduplication:deduplicate",
+        "Write a corpus without paragraphs that it has had before.",
+    ),
     "pretrain": Command(
         options.PretrainingDataOptions,
         "data_gen.engine:generate",
@@ -21,6 +26,11 @@ COMMANDS = {
         options.VerifyOptions,
         "data_gen.verification:verify",
         "Read shards whole and check checksums, counts and every field.",
+    ),
+    "report": Command(
+        options.ReportOptions,
+        "data_gen.report_writer:write_report",
+        "Show what shards hold: numbers, plots and samples on one page.",
     ),
 }
 

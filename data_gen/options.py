@@ -35,6 +35,27 @@ class VocabularyOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class DeduplicationOptions:
+    """Options of `python -m data_gen deduplicate`."""
+
+    input: str = option(help=_INPUT)
+    output: str = option(help="directory to make, with compressed text and report.json")
+    near: bool = option(False, help="drop paragraphs too that resemble an earlier one")
+    threshold: float = option(
+        0.8,
+        help="with --near: the share of common runs of five words from which a paragraph is "
+        "dropped, 0 to 1 (Jaccard similarity, estimated)",
+    )
+    # In 10 files of books, 1 in 8 lines below this length repeats, most of them chapter numbers,
+    # exclamations and stage directions; of the longer ones 1 in 10,000.
+    minimum_characters: int = option(
+        60,
+        help="shorter paragraphs are kept: headings and dialogue repeat rightly. Chinese says the "
+        "same in a third of the characters",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class PretrainingDataOptions:
     """Options of `python -m data_gen pretrain`."""
 
@@ -104,3 +125,17 @@ class VerifyOptions:
     """Options of `python -m data_gen verify`."""
 
     directory: str = option(help="shard directory", positional=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportOptions:
+    """Options of `python -m data_gen report`."""
+
+    directory: str = option(help="shard directory", positional=True)
+    output: str | None = option(
+        None, help="directory to make; default: report in the shard directory"
+    )
+    samples: int = option(12, help="examples to show as text, spread over the shards")
+    examples: int = option(
+        100_000, help="examples to count, at most, spread over the shards; 0 for all"
+    )
