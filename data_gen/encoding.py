@@ -1,7 +1,8 @@
 """Examples to the fields of a record."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -9,13 +10,13 @@ import tensorflow as tf
 from data_gen.documents import TokenizedDocuments
 from data_gen.examples import Example
 from keras_bert.records import LABEL, LENGTHS, MASK_FIELDS, TOKEN_FIELDS
-from keras_bert.text.masking import MaskedLMMasker
 from keras_bert.text.stateless import fold_in
 from keras_bert.text.vocabulary import Vocabulary
 
 _ROWS_AT_A_TIME = 1024
 
 Fields = dict[str, list[int]]
+Masker = Callable[..., dict[str, tf.Tensor]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,13 +62,13 @@ class Encoder:
 
 
 def with_masks(
-    rows: Sequence[Fields], masker: MaskedLMMasker, *, sequence_length: int, seed: int
+    rows: Sequence[Fields], masker: Masker, *, sequence_length: int, seed: int
 ) -> Iterator[Fields]:
     """Draws the masks of rows beforehand, as the original recipe does.
 
     Args:
         rows: Sequence of fields without masks.
-        masker: `MaskedLMMasker`.
+        masker: `MaskedLMMasker`, or a graph of it.
         sequence_length: int. Most tokens of a row.
         seed: int. A row's masks depend on it and on the row's number.
     """
@@ -94,6 +95,7 @@ def with_masks(
 
 def _dense(rows: Sequence[Fields], name: str, columns: int) -> tf.Tensor:
     array = np.zeros((len(rows), columns), np.int32)
-    for row, fields in enumerate(rows):
-        array[row, : len(fields[name])] = fields[name]
+    lengths = np.array([len(fields[name]) for fields in rows])
+    values = itertools.chain.from_iterable(fields[name] for fields in rows)
+    array[np.arange(columns) < lengths[:, np.newaxis]] = np.fromiter(values, np.int32)
     return tf.constant(array)

@@ -2,6 +2,8 @@
 
 import collections
 import concurrent.futures
+import contextlib
+import gc
 import itertools
 import multiprocessing
 import os
@@ -34,8 +36,9 @@ def run(
     """
     work = _work(corpus, options.partition_bytes)
     if options.workers == 1:
-        for bytes_read, partition in work:
-            yield bytes_read, build(partition)
+        with _quick_collection():
+            for bytes_read, partition in work:
+                yield bytes_read, build(partition)
         return
     # Each process has its own TensorFlow, which must not start from a forked copy of another's.
     context = multiprocessing.get_context("spawn")
@@ -64,7 +67,18 @@ def _work(corpus: Corpus, partition_bytes: int) -> Iterator[tuple[int, Partition
         done += sum(source.bytes for source in sources)
 
 
+@contextlib.contextmanager
+def _quick_collection() -> Iterator[None]:
+    """Spares Python from looking through the million objects of TensorFlow, again and again."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def _start_worker() -> None:
+    gc.freeze()
     # A worker would reserve the GPU's memory for string operations that run on the CPU.
     tf.config.set_visible_devices([], "GPU")
     # A worker whose parent was killed would wait forever, or write into the next run's directory.

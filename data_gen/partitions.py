@@ -27,7 +27,10 @@ class Partition:
         """Fingerprint of the text."""
         digest = hashlib.sha256()
         for document in self.documents:
-            digest.update(repr((document.paragraphs, document.units)).encode("utf-8"))
+            # Paragraphs have no line breaks: what is joined by them can be told apart.
+            digest.update("\n".join([*document.paragraphs, "", ""]).encode("utf-8"))
+            if document.units is not None:
+                digest.update(repr(document.units).encode())
         return digest.hexdigest()
 
 

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from data_gen.documents import TokenizedDocuments
-from data_gen.encoding import Encoder, with_masks
+from data_gen.encoding import Encoder, Masker, with_masks
 from data_gen.examples import Example, Objective
 from data_gen.lexicon import Lexicon
 from data_gen.options import PretrainingDataOptions
@@ -159,8 +161,8 @@ def _lexicon(path: str, tokenizer: BertTokenizer) -> Lexicon:
 
 
 @functools.lru_cache(maxsize=1)
-def _masker(vocabulary: Vocabulary, options: PretrainingDataOptions) -> MaskedLMMasker:
-    return MaskedLMMasker(
+def _masker(vocabulary: Vocabulary, options: PretrainingDataOptions) -> Masker:
+    masker = MaskedLMMasker(
         vocabulary,
         options.max_predictions,
         units=options.mask_units,
@@ -168,6 +170,7 @@ def _masker(vocabulary: Vocabulary, options: PretrainingDataOptions) -> MaskedLM
         mask_token_rate=options.mask_token_rate,
         random_token_rate=options.random_token_rate,
     )
+    return tf.function(masker, reduce_retracing=True)
 
 
 def _rows(
