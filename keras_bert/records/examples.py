@@ -145,7 +145,7 @@ def verify_example(record: bytes, manifest: "Manifest", place: str) -> None:
     for name in manifest.fields:
         if features[name].WhichOneof("kind") != "int64_list":
             raise InputError(f"{place}: field {name!r} must be a list of integers")
-        values[name] = features[name].int64_list.value
+        values[name] = list(features[name].int64_list.value)
     count = len(values["token_ids"])
     if not 0 < count <= manifest.sequence_length:
         raise InputError(
