@@ -12,6 +12,7 @@ in waiting for the next batch. Written to `benchmarks/results/input_pipeline.jso
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from keras_bert.training.optimizer import BertAdamW
 from keras_bert.training.pipeline import pretraining_dataset
 
 LENGTH, PREDICTIONS, BATCH = 128, 20, 64
+_WAITING = "IteratorGetNextOp::DoCompute"
 ROUNDS, BATCHES, STEPS = 5, 200, 4
 
 
@@ -72,8 +74,8 @@ def trainer(vocabulary: Vocabulary, precision: str, batches: list) -> tuple:
 
 
 def share_of_waiting(model: BertPretrainer, dataset: tf.data.Dataset) -> float:
-    """Time in `IteratorGetNext` against the time of the profile."""
-    waited = 0
+    """Time in which the step waits for its batch, against the time of the profile."""
+    waited, found = 0, False
     with tempfile.TemporaryDirectory() as directory:
         model.fit(dataset, steps_per_epoch=STEPS, shuffle=False, verbose=0)
         started = time.perf_counter()
@@ -83,9 +85,11 @@ def share_of_waiting(model: BertPretrainer, dataset: tf.data.Dataset) -> float:
         for path in Path(directory).rglob("*.xplane.pb"):
             for plane in xplane_pb2.XSpace.FromString(path.read_bytes()).planes:
                 for event in (event for line in plane.lines for event in line.events):
-                    name = plane.event_metadata[event.metadata_id].name
-                    if name.endswith(":IteratorGetNext"):
+                    if plane.event_metadata[event.metadata_id].name == _WAITING:
+                        found = True
                         waited += event.duration_ps
+    if not found:
+        sys.exit(f"the profile has no event {_WAITING}")
     return waited * 1e-12 / seconds
 
 
