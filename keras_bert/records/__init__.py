@@ -1,12 +1,12 @@
 """Pre-training shards on disk: what an example holds, and the manifest of a directory."""
 
 from keras_bert.records.examples import (
-    BAD_EXAMPLE,
     FIELDS,
     LABEL,
     LENGTHS,
     MASK_FIELDS,
     TOKEN_FIELDS,
+    damage_in,
     encode_example,
     parse_examples,
     verify_example,
@@ -22,7 +22,6 @@ from keras_bert.records.manifest import (
 )
 
 __all__ = [
-    "BAD_EXAMPLE",
     "FIELDS",
     "LABEL",
     "LENGTHS",
@@ -31,6 +30,7 @@ __all__ = [
     "TOKEN_FIELDS",
     "Manifest",
     "Shard",
+    "damage_in",
     "encode_example",
     "parse_examples",
     "read_manifest",

@@ -1,5 +1,7 @@
 """One example in a shard: its fields, as bytes and as tensors."""
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,10 +25,9 @@ LABEL = "next_sentence_label"
 LENGTHS = "example_lengths"
 """Field of packed rows: the number of tokens of each example in the row."""
 
-BAD_EXAMPLE = "wrong example in a shard"
-"""How the messages of `parse_examples` begin."""
-
 FIELDS = (*TOKEN_FIELDS, *MASK_FIELDS, LABEL, LENGTHS)
+
+_BAD_EXAMPLE = "wrong example in a shard"
 
 
 def encode_example(fields: Mapping[str, Sequence[int]]) -> bytes:
@@ -101,8 +102,8 @@ def parse_examples(serialized: tf.Tensor, manifest: "Manifest") -> dict[str, tf.
 
 def _checks(token_ids: tf.RaggedTensor, manifest: "Manifest") -> list[tf.Operation]:
     lengths, ids = token_ids.row_lengths(), token_ids.flat_values
-    rule = f"{BAD_EXAMPLE}: 1 to {manifest.sequence_length} tokens are expected"
-    id_rule = f"{BAD_EXAMPLE}: ids must lie in 0..{manifest.vocabulary_size - 1}"
+    rule = f"{_BAD_EXAMPLE}: 1 to {manifest.sequence_length} tokens are expected"
+    id_rule = f"{_BAD_EXAMPLE}: ids must lie in 0..{manifest.vocabulary_size - 1}"
     return [
         tf.debugging.assert_positive(lengths, rule),
         tf.debugging.assert_less_equal(
@@ -111,6 +112,18 @@ def _checks(token_ids: tf.RaggedTensor, manifest: "Manifest") -> list[tf.Operati
         tf.debugging.assert_non_negative(ids, id_rule),
         tf.debugging.assert_less(ids, tf.constant(manifest.vocabulary_size, tf.int64), id_rule),
     ]
+
+
+def damage_in(directory: str | os.PathLike, error: tf.errors.OpError) -> InputError | None:
+    """Returns an error of one line for what TensorFlow says of damaged shards; None of others."""
+    # Around the message stand the nodes of the graph.
+    found = re.search(rf"{_BAD_EXAMPLE}[^\]\"'\n]*|corrupted record[^\n\[]*", str(error))
+    if not found:
+        return None
+    return InputError(
+        f"{directory}: damaged shards: {found[0].strip()}; `python -m data_gen verify` names the "
+        "place"
+    )
 
 
 def _blocks(lengths: tf.Tensor, padding_mask: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -3,14 +3,13 @@
 import contextlib
 import dataclasses
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
 
 from keras_bert.errors import InputError
-from keras_bert.records import BAD_EXAMPLE, Manifest, read_manifest
+from keras_bert.records import Manifest, damage_in, read_manifest
 from keras_bert.text.masking import MaskedLMMasker
 from keras_bert.text.vocabulary import Vocabulary
 from keras_bert.training.options import PretrainOptions
@@ -51,14 +50,10 @@ class Phase:
         try:
             yield
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-            # Keras repeats the message with the graph's nodes around it.
-            found = re.search(rf"{BAD_EXAMPLE}[^\"'\n]*|corrupted record[^\n\[]*", str(error))
-            if not found:
+            damage = damage_in(self.directory, error)
+            if damage is None:
                 raise
-            raise InputError(
-                f"{self.directory}: damaged shards: {found[0].strip()}; "
-                "`python -m data_gen verify` names the place"
-            ) from error
+            raise damage from error
 
     def dataset(self, *, shuffle_buffer: int) -> tf.data.Dataset:
         """Returns the batches, without end."""
