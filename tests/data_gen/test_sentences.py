@@ -1,6 +1,10 @@
-import pytest
+import sys
 
-from data_gen.sentences import split_sentences
+import hypothesis
+import pytest
+from hypothesis import strategies
+
+from data_gen.sentences import _SPACES, split_sentences
 
 
 @pytest.mark.parametrize(
@@ -21,3 +25,22 @@ def test_split_sentences(text, language, expected):
 def test_no_text_is_lost():
     text = 'He said: "Go. Now!"  (Really?) Then... nothing; 3.14 is pi, e.g. here. U.S. laws… end'
     assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())
+
+
+SPACES = "".join(map(chr, _SPACES))
+
+
+def test_every_wide_space_is_known():
+    assert {c for c in map(chr, range(0x80, sys.maxunicode + 1)) if c.isspace()} == set(SPACES)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_wide_space_before_a_full_stop(space):
+    # The splitter itself fails on these.
+    assert split_sentences(f"Mr A{space}. It rains.") == [f"Mr A{space}.", "It rains."]
+
+
+@hypothesis.given(strategies.text(strategies.sampled_from(f"aA1.!? \t()。！”{SPACES}é")))
+def test_any_text_is_split_and_kept(text):
+    for language in ("en", "zh"):
+        assert "".join("".join(split_sentences(text, language)).split()) == "".join(text.split())
