@@ -7,9 +7,9 @@ uncased `vocab.txt`; PYTHON an interpreter that has `tf-models-official`, which 
 of its own. Both read the same 2.5, 5, 10 and 20 MB of it, a line being a sentence, and write
 examples of 128 tokens for next-sentence prediction with masks drawn once (20 predictions). Rounds
 alternate between the two; each run is a process of its own on one core. What is told is the whole
-time, from the start of the process; the rate without start-up, from the difference between the
-smallest and the largest input; and the peak memory. Ours runs too as it comes: sentences found in
-paragraphs, masks left to training.
+time, from the start of the process; the rate without start-up, from the line through the four
+sizes; and the peak memory. Ours runs too as it comes: sentences found in paragraphs, masks left to
+training.
 
 Written to `benchmarks/results/pretraining_data.json` and, as a plot, `pretraining_data.png`.
 """
@@ -29,6 +29,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 
 MEGABYTES = (2.5, 5, 10, 20)
 ROUNDS = 3
@@ -116,7 +117,7 @@ def main() -> None:
     for values in medians.values():
         seconds = values["seconds"]
         values["megabytes_per_second"] = MEGABYTES[-1] / seconds[-1]
-        values["without_start"] = (MEGABYTES[-1] - MEGABYTES[0]) / (seconds[-1] - seconds[0])
+        values["without_start"] = 1 / np.polyfit(MEGABYTES, seconds, 1)[0]
     rates = ("megabytes_per_second", "without_start")
     result = {
         "question": "text to next-sentence shards on one core",
