@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Two files at a time: tests wait for processes and compilers more than for cores.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 
 .PHONY: run test test-all lint format benchmark clean
 
@@ -16,10 +18,10 @@ run: .venv/installed
 	$(BIN)/python examples/quickstart.py
 
 test: .venv/installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 test-all: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 lint: .venv/installed
 	$(BIN)/ruff check .
