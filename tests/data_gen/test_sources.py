@@ -44,15 +44,18 @@ def texts(pattern):
         ("a.txt", TEXT.rstrip("\n").encode()),
         ("a.txt", TEXT.encode("utf-8-sig")),
         ("a.txt", TEXT.replace("\n", "\r\n").encode()),
-        ("a.txt.gz", gzip.compress(TEXT.encode("utf-8-sig"))),
-        ("a.txt.gz", gzip.compress(b"One two.\n") + gzip.compress(b"Three.\n\nFour.")),
+        ("a.txt.gz", gzip.compress(TEXT.encode("utf-8-sig"), mtime=0)),
+        (
+            "a.txt.gz",
+            gzip.compress(b"One two.\n", mtime=0) + gzip.compress(b"Three.\n\nFour.", mtime=0),
+        ),
         ("a.bz2", bz2.compress(TEXT.encode())),
         ("a.txt.xz", lzma.compress(TEXT.encode())),
         ("a.jsonl", ROWS.encode()),
         ("a.json", ROWS.replace("\n", "\r\n\r\n").encode("utf-8-sig")),
         ("a.jsonl", ROWS.replace("two.\\n", "two.\\r\\n\\r\\n").encode()),
         ("a.jsonl", (ROWS + '{"text": " \\n "}\n').encode()),
-        ("a.jsonl.gz", gzip.compress(ROWS.encode())),
+        ("a.jsonl.gz", gzip.compress(ROWS.encode(), mtime=0)),
         ("wiki_00", ROWS.replace("{", '{"id": "1", "title": "x", ').encode()),
         ("wiki_00", b"\n\n" + ARTICLES.encode("utf-8-sig").replace(b"\xef\xbb\xbf", b"")),
         ("wiki_00", ARTICLES.replace("\n", "\r\n").encode("utf-8-sig")),
@@ -93,7 +96,7 @@ def test_reading_streams(tmp_path):
 
 def test_empty_files_are_passed_over(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"")
-    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(b""))
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(b"", mtime=0))
     (tmp_path / "c.txt").write_bytes(b"\x00 text\x00\n")  # NUL is the tokenizer's business
     assert texts(tmp_path / "*") == [["\x00 text\x00"]]
 
@@ -118,7 +121,7 @@ def test_text_that_looks_like_another_form(tmp_path):
         ("a.jsonl", b'["text"]\n', 'a.jsonl, line 1: .*"text"'),
         ("a.jsonl", rb'{"text": "\ud800"}', "a.jsonl, line 1: .*valid Unicode"),
         ("a.txt.gz", b"not gzip", "a.txt.gz: cannot read after line 0"),
-        ("a.txt.gz", gzip.compress(TEXT.encode())[:-12], "a.txt.gz: cannot read"),
+        ("a.txt.gz", gzip.compress(TEXT.encode(), mtime=0)[:-12], "a.txt.gz: cannot read"),
         ("a.bz2", bz2.compress(TEXT.encode())[:-12], "a.bz2: cannot read"),
         ("a.bz2", b"not bz2", "a.bz2: cannot read"),
         ("a.xz", lzma.compress(TEXT.encode())[:-12], "a.xz: cannot read"),
