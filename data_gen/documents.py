@@ -1,6 +1,7 @@
 """What flows through data generation: documents of text, then documents of tokens."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -22,6 +23,29 @@ class Document:
     def bytes(self) -> int:
         """Size of the text in UTF-8."""
         return sum(len(paragraph.encode()) for paragraph in self.paragraphs)
+
+
+class Source:
+    """A file or a data set: what one process reads from beginning to end. It can be pickled.
+
+    Args:
+        name: str.
+        size: int. Bytes on disk, estimated where they cannot be known.
+
+    Attributes:
+        name: str.
+        bytes: int.
+        bytes_read: int. How many of them the latest iteration has read.
+    """
+
+    def __init__(self, name: str, size: int):
+        self.name = name
+        self.bytes = size
+        self.bytes_read = 0
+
+    def documents(self) -> Iterator[Document]:
+        """Yields the documents; none exceeds `MAXIMUM_DOCUMENT_BYTES`."""
+        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)

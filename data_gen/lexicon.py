@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from data_gen.lines import LineReader
-from data_gen.units import word_starts
 from keras_bert.errors import InputError
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import Vocabulary
@@ -37,7 +36,7 @@ class Lexicon:
 
     def __init__(self, entries: Iterable[Sequence[int]], vocabulary: Vocabulary):
         self._entries = frozenset(tuple(map(int, entry)) for entry in entries)
-        self._starts_word = word_starts(vocabulary)
+        self._starts_word = vocabulary.starts_word
         lengths: dict[int, set[int]] = {}
         for entry in self._entries:
             lengths.setdefault(entry[0], set()).add(len(entry))

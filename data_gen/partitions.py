@@ -4,8 +4,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
-from data_gen.documents import Document
-from data_gen.sources import Source
+from data_gen.documents import Document, Source
 
 _PARTITIONS_TO_A_GROUP = 8
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from data_gen.statistics import LABEL_RATES
 from keras_bert.atomic import sha256_of_file
 from keras_bert.errors import InputError
 from keras_bert.records import LABEL, LENGTHS, Manifest, damage_in, parse_examples
@@ -139,8 +140,7 @@ class Counts:
             "unknown_token_rate": unknown / max(int(text.sum()), 1),
         }
         if LABEL in self.manifest.fields:
-            name = {"nsp": "random_next_rate", "sop": "swapped_rate"}
-            key = name.get(self.manifest.objective, "labels_of_one_rate")
+            key = LABEL_RATES.get(self.manifest.objective, "labels_of_one_rate")
             result[key] = int(self.shard_labels_of_one.sum()) / max(examples, 1)
         if LENGTHS in self.manifest.fields:
             cut = int(self.example_lengths.sum())

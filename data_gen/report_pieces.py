@@ -50,7 +50,7 @@ def vocabulary_use(counts: Counts, *, most: int = 30) -> VocabularyUse:
     vocabulary = counts.vocabulary
     occurrences = counts.text_counts
     total = max(int(occurrences.sum()), 1)
-    is_inner = np.array([token.startswith("##") for token in vocabulary.tokens])
+    is_inner = ~vocabulary.starts_word
     is_reserved = np.array([bool(_UNUSED.fullmatch(token)) for token in vocabulary.tokens])
     is_piece = ~is_reserved
     is_piece[[i for i in vocabulary.special_ids if i != vocabulary.unknown_id]] = False

@@ -21,7 +21,7 @@ from data_gen.report_samples import SampleCollector
 from keras_bert.atomic import new_directory, write_json
 from keras_bert.command_line import resolved
 from keras_bert.errors import InputError
-from keras_bert.records import Manifest, read_manifest
+from keras_bert.records import read_manifest
 from keras_bert.text.vocabulary import Vocabulary
 
 FORMAT = "keras-bert-tf data report"
@@ -53,7 +53,7 @@ def write_report(options: ReportOptions) -> Path:
             raise InputError(f"`--{name}` must not be negative. Received: {getattr(options, name)}")
     directory = Path(options.directory)
     manifest = read_manifest(directory)
-    vocabulary = _vocabulary(directory, manifest)
+    vocabulary = Vocabulary.from_file(directory / "vocab.txt", sha256=manifest.vocabulary_sha256)
     output = Path(options.output) if options.output else directory / "report"
     _check_output(output)
 
@@ -96,17 +96,6 @@ def write_report(options: ReportOptions) -> Path:
         raise InputError(f"{output}: cannot write the report: {error.strerror or error}") from error
     _print(counts, output / "report.html")
     return output / "report.html"
-
-
-def _vocabulary(directory: Path, manifest: Manifest) -> Vocabulary:
-    path = directory / "vocab.txt"
-    vocabulary = Vocabulary.from_file(path)
-    if vocabulary.sha256 != manifest.vocabulary_sha256:
-        raise InputError(
-            f"{path}: the shards were made with another vocabulary: SHA-256 "
-            f"{manifest.vocabulary_sha256} expected. Received: {vocabulary.sha256}"
-        )
-    return vocabulary
 
 
 def _check_output(output: Path) -> None:

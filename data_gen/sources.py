@@ -3,30 +3,11 @@
 import glob
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
-from data_gen.documents import Document
+from data_gen.documents import Document, Source
 from data_gen.table_sources import TFDS_PREFIX, ParquetSource, TfdsSource
 from data_gen.text_sources import FileSource
 from keras_bert.errors import InputError
-
-
-class Source(Protocol):
-    """A file or a data set: what one process reads from beginning to end. It can be pickled.
-
-    Attributes:
-        name: str.
-        bytes: int. Size on disk, estimated where it cannot be known.
-        bytes_read: int. How many of them the latest iteration has read.
-    """
-
-    name: str
-    bytes: int
-    bytes_read: int
-
-    def documents(self) -> Iterator[Document]:
-        """Yields the documents; none exceeds `MAXIMUM_DOCUMENT_BYTES`."""
-        ...
 
 
 def find_files(pattern: str) -> list[Path]:

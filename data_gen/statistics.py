@@ -41,7 +41,7 @@ def count_fields(rows: Iterable[Fields], counts: Counter[str]) -> Iterator[Field
         yield row
 
 
-_LABEL_RATES = {"nsp": "random_next_rate", "sop": "swapped_rate"}
+LABEL_RATES = {"nsp": "random_next_rate", "sop": "swapped_rate"}
 
 
 def summary(
@@ -75,8 +75,8 @@ def summary(
         "trimmed_example_rate": counts["trimmed_examples"] / cut,
         "trimmed_tokens": counts["trimmed_tokens"],
     }
-    if objective in _LABEL_RATES:
-        result[_LABEL_RATES[objective]] = counts["labels_of_one"] / cut
+    if objective in LABEL_RATES:
+        result[LABEL_RATES[objective]] = counts["labels_of_one"] / cut
     if packed:
         result["packed_examples"] = counts["cut_examples"]
         result["unpacked_fill_rate"] = counts["example_tokens"] / cut / sequence_length

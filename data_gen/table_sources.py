@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from data_gen.documents import Document
+from data_gen.documents import Document, Source
 from data_gen.paragraphs import gather, split_paragraphs
 from data_gen.rows import FIELDS, row_paragraphs
 from keras_bert.errors import InputError
@@ -20,18 +20,13 @@ _ROWS_AT_A_TIME = 64
 _BUFFER_BYTES = 1 << 20
 
 
-class ParquetSource:
+class ParquetSource(Source):
     """The documents of a Parquet file: the column `text`, and `words` or `spans` where they are.
 
     Memory holds some rows, and what the file compresses together.
 
     Args:
         path: Path.
-
-    Attributes:
-        name: str.
-        bytes: int. Size on disk.
-        bytes_read: int. Estimated from the rows that the latest iteration has read.
 
     Example:
 
@@ -41,10 +36,8 @@ class ParquetSource:
     """
 
     def __init__(self, path: Path):
+        super().__init__(str(path), path.stat().st_size)
         self.path = path
-        self.name = str(path)
-        self.bytes = path.stat().st_size
-        self.bytes_read = 0
 
     def documents(self) -> Iterator[Document]:
         """Yields the documents.
@@ -85,7 +78,7 @@ class ParquetSource:
         self.bytes_read = self.bytes
 
 
-class TfdsSource:
+class TfdsSource(Source):
     """The documents of a data set that TensorFlow Datasets has prepared on this machine.
 
     Nothing is downloaded. The data sets are those below the directory that the environment variable
@@ -95,11 +88,6 @@ class TfdsSource:
         name: str. `tfds:NAME[/CONFIG][:VERSION][@SPLIT][#FIELD]`, such as
             `tfds:wikipedia/20230601.en@train[:10%]#text`. Without `@SPLIT` it is the split
             `train`, so that nobody trains on test data unasked; without `#FIELD` the field `text`.
-
-    Attributes:
-        name: str.
-        bytes: int. Size on disk, estimated from the share of examples.
-        bytes_read: int. Estimated from the examples that the latest iteration has read.
 
     Raises:
         InputError: If the name has another form, or the data set is not prepared or lacks the
@@ -116,7 +104,7 @@ class TfdsSource:
         match = _TFDS_PATTERN.fullmatch(name)
         if match is None:
             raise InputError(f"`--input`: {_TFDS_FORM} is expected. Received: {name!r}")
-        self.name = name
+        super().__init__(name, 0)
         self.data_set = match["name"]
         self.split = match["split"] or "train"
         self.field = match["field"] or "text"
@@ -134,7 +122,6 @@ class TfdsSource:
         splits = list(builder.info.splits.values())
         share = split.num_examples / max(sum(whole.num_examples for whole in splits), 1)
         self.bytes = round(share * sum(whole.num_bytes for whole in splits))
-        self.bytes_read = 0
 
     def _builder(self):
         from tensorflow_datasets.core import read_only_builder, registered

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_gen.documents import Document
+from data_gen.documents import Document, Source
 from data_gen.lines import COMPRESSIONS, LineReader
 from data_gen.paragraphs import MAXIMUM_DOCUMENT_BYTES, Spans, gather
 from data_gen.rows import parse_row, row_paragraphs
@@ -21,7 +21,7 @@ _JSON_TEXT = re.compile(r'[{,]\s*"text"\s*:\s*"')
 Paragraphs = Iterator[tuple[str, Spans | None] | None]
 
 
-class FileSource:
+class FileSource(Source):
     """The documents of a file, whose form shows in its name and its first line.
 
     Args:
@@ -29,11 +29,6 @@ class FileSource:
             `.xz`, or if the first line that is not blank is an object with a field `text`; articles
             between `<doc id=...>` and `</doc>` if that line begins one; otherwise text, with a
             paragraph per line and a blank line between documents.
-
-    Attributes:
-        name: str.
-        bytes: int. Size on disk.
-        bytes_read: int. How many of them the latest iteration has read.
 
     Example:
 
@@ -44,10 +39,8 @@ class FileSource:
     """
 
     def __init__(self, path: Path):
+        super().__init__(str(path), path.stat().st_size)
         self.path = path
-        self.name = str(path)
-        self.bytes = path.stat().st_size
-        self.bytes_read = 0
 
     def documents(self) -> Iterator[Document]:
         """Yields the documents.

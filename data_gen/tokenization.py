@@ -9,7 +9,7 @@ from data_gen.documents import Document, TokenizedDocuments
 from data_gen.lexicon import Lexicon
 from data_gen.paragraphs import Spans
 from data_gen.sentences import split_sentences
-from data_gen.units import chinese_word_spans, continues_span, sentence_spans, word_starts
+from data_gen.units import chinese_word_spans, continues_span, sentence_spans
 from keras_bert.errors import InputError
 from keras_bert.text.tokenizer import BertTokenizer
 
@@ -85,7 +85,7 @@ def tokenize_documents(
     result = assemble(np.concatenate(ids), np.concatenate(lengths), np.array(owners, np.int64))
     if segmentation == "none" and lexicon is None:
         return result
-    unit_starts = word_starts(tokenizer.vocabulary)[result.token_ids]
+    unit_starts = tokenizer.vocabulary.starts_word[result.token_ids]
     if segmentation != "none":
         unit_starts &= ~np.concatenate([np.zeros(0, bool), *continues])
     unit_starts[result.sentence_starts[:-1]] = True

@@ -10,12 +10,6 @@ import numpy as np
 
 from data_gen.paragraphs import Spans, clip
 from keras_bert.errors import InputError
-from keras_bert.text.vocabulary import Vocabulary
-
-
-def word_starts(vocabulary: Vocabulary) -> np.ndarray:
-    """Returns a bool array `(vocabulary_size,)`: false for pieces inside words."""
-    return np.array([not token.startswith("##") for token in vocabulary.tokens])
 
 
 def sentence_spans(paragraph: str, sentences: Sequence[str], spans: Spans) -> Iterator[Spans]:

@@ -50,8 +50,7 @@ def word_starts(
     """Returns a bool tensor, true where a word begins: as supplied, or at tokens without `##`."""
     if unit_starts is not None:
         return unit_starts
-    is_start = np.array([not token.startswith("##") for token in vocabulary.tokens])
-    return tf.gather(tf.constant(is_start), token_ids)
+    return tf.gather(tf.constant(vocabulary.starts_word), token_ids)
 
 
 def run_probabilities(units: str, max_words: int) -> np.ndarray:

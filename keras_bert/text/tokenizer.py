@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
@@ -92,9 +91,7 @@ class BertTokenizer(Tokenizer):
             raise InputError(
                 f"{self.vocabulary.source}: cannot tokenize with these tokens: {error}"
             ) from error
-        self._starts_word = np.array(
-            [not token.startswith("##") for token in self.vocabulary.tokens]
-        )
+        self._starts_word = self.vocabulary.starts_word
 
     @classmethod
     def from_vocabulary(cls, path: str | os.PathLike, *, lowercase: bool = True) -> "BertTokenizer":

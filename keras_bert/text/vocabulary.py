@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_bert.atomic import new_file
 from keras_bert.errors import InputError
 
@@ -67,8 +69,14 @@ class Vocabulary:
                 raise InputError(f"{self.source}: the vocabulary lacks the special token {token}")
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike) -> "Vocabulary":
-        """Reads a `vocab.txt` in UTF-8; a final newline is optional."""
+    def from_file(cls, path: str | os.PathLike, *, sha256: str | None = None) -> "Vocabulary":
+        """Reads a `vocab.txt` in UTF-8; a final newline is optional.
+
+        Args:
+            path: str or path.
+            sha256: str or None. Fingerprint of the vocabulary that the data beside it were made
+                with; another one is an `InputError`.
+        """
         try:
             content = Path(path).read_bytes().decode("utf-8")
         except OSError as error:
@@ -85,7 +93,13 @@ class Vocabulary:
                 raise InputError(
                     f"{path}, line {number}: lines must end with LF alone. Received: CR LF"
                 )
-        return cls(tuple(lines), source=str(path))
+        vocabulary = cls(tuple(lines), source=str(path))
+        if sha256 not in (None, vocabulary.sha256):
+            raise InputError(
+                f"{path}: the data beside it were made with another vocabulary: SHA-256 {sha256} "
+                f"expected. Received: {vocabulary.sha256}"
+            )
+        return vocabulary
 
     @classmethod
     def of(cls, value: "Vocabulary | Mapping[str, Any] | Iterable[str]") -> "Vocabulary":
@@ -116,6 +130,13 @@ class Vocabulary:
     def special_ids(self) -> tuple[int, ...]:
         """Ids of the special tokens: padding, unknown, start, end, mask."""
         return tuple(self.ids[token] for token in self.special_tokens)
+
+    @functools.cached_property
+    def starts_word(self) -> np.ndarray:
+        """Bool array `(vocabulary_size,)`: false for the `##` pieces, which continue a word."""
+        starts = np.array([not token.startswith("##") for token in self.tokens])
+        starts.flags.writeable = False
+        return starts
 
     @property
     def pad_id(self) -> int:
