@@ -4,11 +4,11 @@ import dataclasses
 from typing import Literal
 
 from keras_bert.command_line import option
+from keras_bert.text.mask_options import MaskUnits
 
 Objective = Literal[
     "nsp", "sop", "full_sentences", "document_sentences", "single_sequence", "left_to_right"
 ]
-MaskUnits = Literal["token", "whole_word", "ngram", "span", "phrase"]
 
 _INPUT = (
     "files to read, as a glob (** descends): text with a blank line between documents and a "

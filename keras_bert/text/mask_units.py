@@ -7,16 +7,17 @@ unit the words stand in the order in which they are kept when not all of them fi
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import tensorflow as tf
 
 from keras_bert.errors import InputError
+from keras_bert.text.mask_options import MaskUnits
 from keras_bert.text.stateless import random_columns
 from keras_bert.text.vocabulary import Vocabulary
 
-UNITS = ("token", "whole_word", "ngram", "span", "phrase")
+UNITS = get_args(MaskUnits)
 RUNS = {"ngram": 3, "span": 10}
 # Of SpanBERT: the rate at which a span ends with each word.
 _SPAN_END_RATE = 0.2

@@ -4,10 +4,10 @@ import dataclasses
 from typing import Literal
 
 from keras_bert.command_line import option
+from keras_bert.text.mask_options import MaskUnits
 
 Strategy = Literal["auto", "one_device", "mirrored"]
 Precision = Literal["float32", "bfloat16", "float16"]
-MaskUnits = Literal["token", "whole_word", "ngram", "span", "phrase"]
 
 _STRATEGY = "where to train: auto takes every GPU of this machine, or the CPU when there is none"
 _PRECISION = "type of activations and products; weights stay float32, float16 scales its loss"

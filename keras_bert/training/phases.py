@@ -10,18 +10,11 @@ import tensorflow as tf
 
 from keras_bert.errors import InputError
 from keras_bert.records import Manifest, damage_in, read_manifest
+from keras_bert.text.mask_options import MASK_OPTIONS
 from keras_bert.text.masking import MaskedLMMasker
 from keras_bert.text.vocabulary import Vocabulary
 from keras_bert.training.options import PretrainOptions
 from keras_bert.training.pipeline import LEFT_TO_RIGHT, pretraining_dataset
-
-_MASK_OPTIONS = (
-    "mask_units",
-    "mask_rate",
-    "mask_token_rate",
-    "random_token_rate",
-    "max_predictions",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +148,7 @@ def make_phase(
 
 def _check_no_mask_options(directory: str, manifest: Manifest, options: PretrainOptions) -> None:
     defaults = {field.name: field.default for field in dataclasses.fields(options)}
-    for name in _MASK_OPTIONS:
+    for name in MASK_OPTIONS:
         value = getattr(options, name)
         if value != defaults[name]:
             kind = "left-to-right" if manifest.objective == LEFT_TO_RIGHT else "already masked"

@@ -1,10 +1,11 @@
 import functools
+from typing import get_args
 
 import pytest
 import tensorflow as tf
 
 from data_gen.documents import Document
-from data_gen.options import PretrainingDataOptions
+from data_gen.options import Objective, PretrainingDataOptions
 from data_gen.partitions import Partition
 from data_gen.shards import OBJECTIVES, UNFINISHED, build_shard
 from data_gen.statistics import summary
@@ -32,6 +33,10 @@ def build(vocabulary, tmp_path):
         )
 
     return build
+
+
+def test_the_command_line_offers_every_objective():
+    assert get_args(Objective) == tuple(OBJECTIVES)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
