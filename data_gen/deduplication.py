@@ -18,7 +18,7 @@ from data_gen.progress import corpus_progress
 from data_gen.sources import Corpus
 from data_gen.text_writer import TextWriter
 from keras_bert.atomic import new_directory, write_json
-from keras_bert.command_line import resolved
+from keras_bert.command_line import check_unused, resolved
 from keras_bert.errors import InputError
 
 _INDEX = "index.sqlite"
@@ -58,6 +58,8 @@ def deduplicate(options: DeduplicationOptions) -> Counts:
     counts.exact_duplicates, counts.near_duplicates
     ```
     """
+    if not options.near:
+        check_unused(options, "threshold", reason="`--near` is off")
     if not 0 < options.threshold <= 1:
         raise InputError(
             f"`--threshold` must be above 0 and at most 1. Received: {options.threshold}"

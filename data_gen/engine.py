@@ -20,10 +20,11 @@ from data_gen.shards import UNFINISHED, Result, build_shard, content_settings, o
 from data_gen.sources import Corpus
 from data_gen.statistics import summary
 from keras_bert.atomic import remove_incomplete, write_json
-from keras_bert.command_line import check_at_least_one
+from keras_bert.command_line import check_at_least_one, check_unused, flag
 from keras_bert.config import SHORTEST_SEQUENCE
 from keras_bert.errors import InputError
 from keras_bert.records import LABEL, LENGTHS, MANIFEST, MASK_FIELDS, Manifest, write_manifest
+from keras_bert.text.mask_options import MASK_OPTIONS
 from keras_bert.text.vocabulary import Vocabulary
 
 
@@ -77,7 +78,13 @@ def generate(options: PretrainingDataOptions) -> Manifest:
 
 
 def _check(options: PretrainingDataOptions) -> None:
-    check_at_least_one(options, "duplicates", "partition_bytes", "workers")
+    check_at_least_one(options, "duplicates", "partition_bytes", "workers", "max_predictions")
+    if not options.static_masks:
+        check_unused(options, *MASK_OPTIONS, reason="`--static-masks` is off")
+    if options.runner == "local":
+        check_unused(options, "beam_options", reason="`--runner` is local")
+    else:
+        check_unused(options, "workers", reason=f"`--runner` is {options.runner}")
     rules: list[tuple[str, bool, str]] = [
         (
             "sequence_length",
@@ -96,7 +103,7 @@ def _check(options: PretrainingDataOptions) -> None:
         ),
         (
             "mask_units",
-            options.mask_units != "phrase" or _has_units(options) or not options.static_masks,
+            options.mask_units != "phrase" or _has_units(options),
             "phrase only with --segmentation or --lexicon",
         ),
         (
@@ -112,9 +119,7 @@ def _check(options: PretrainingDataOptions) -> None:
     ]
     for name, holds, rule in rules:
         if not holds:
-            raise InputError(
-                f"`--{name.replace('_', '-')}` must be {rule}. Received: {getattr(options, name)}"
-            )
+            raise InputError(f"`{flag(name)}` must be {rule}. Received: {getattr(options, name)}")
 
 
 def _has_units(options: PretrainingDataOptions) -> bool:

@@ -78,7 +78,7 @@ def _parser_of(command: Command) -> _Parser:
             arguments["action"] = "store_true"
         else:
             arguments["type"] = types[field.name]
-        parser.add_argument(f"--{field.name.replace('_', '-')}", required=required, **arguments)
+        parser.add_argument(flag(field.name), required=required, **arguments)
     return parser
 
 
@@ -102,18 +102,39 @@ def resolved(options: Any) -> dict[str, Any]:
     return dataclasses.asdict(options)
 
 
+def flag(name: str) -> str:
+    """Returns how an option is written on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
 def check_at_least_one(options: Any, *names: str) -> None:
-    """Checks options that count something.
+    """Checks options that count something, where they are given.
 
     Raises:
         InputError: If one of them is below 1; the message names the flag and the value.
     """
     for name in names:
-        if getattr(options, name) < 1:
-            raise InputError(
-                f"`--{name.replace('_', '-')}` must be at least 1. "
-                f"Received: {getattr(options, name)}"
-            )
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise InputError(f"`{flag(name)}` must be at least 1. Received: {value}")
+
+
+def check_unused(options: Any, *names: str, reason: str) -> None:
+    """Checks that options which would do nothing have their defaults.
+
+    Args:
+        options: dataclass instance of a command.
+        names: str. Those without use.
+        reason: str. Why they have none, for example ``"`--near` is off"``.
+
+    Raises:
+        InputError: If one of them is given; the message names the flag and the value.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(options)}
+    for name in names:
+        value = getattr(options, name)
+        if value != defaults[name]:
+            raise InputError(f"{reason}, so `{flag(name)}` has no use. Received: {value}")
 
 
 def run(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from keras_bert.command_line import check_unused
 from keras_bert.errors import InputError
 from keras_bert.records import Manifest, damage_in, read_manifest
 from keras_bert.text.mask_options import MASK_OPTIONS
@@ -64,14 +65,16 @@ def training_phases(options: PretrainOptions, vocabulary: Vocabulary) -> list[Ph
     """Returns the phase on `--data` and, where it is given, that on `--long-data`.
 
     Raises:
-        InputError: If the two do not fit together, an option is out of range, or a directory holds
-            fewer examples than a batch.
+        InputError: If the two do not fit together, an option is out of range or without use, or a
+            directory holds fewer examples than a batch.
 
     References:
         - Devlin et al. 2019, arXiv:1810.04805, appendix A.2: 90 % of the steps with 128 tokens, the
           rest with 512.
     """
     if options.long_data is None:
+        reason = "`--long-data` is not given"
+        check_unused(options, "long_share", "long_batch_size", reason=reason)
         return [make_phase(options.data, options, vocabulary, steps=options.steps)]
     if not 0 < options.long_share < 1:
         raise InputError(f"`--long-share` must lie between 0 and 1. Received: {options.long_share}")
@@ -125,7 +128,9 @@ def make_phase(
         )
     masker = None
     if manifest.has_masks or manifest.objective == LEFT_TO_RIGHT:
-        _check_no_mask_options(directory, manifest, options)
+        kind = "left-to-right" if manifest.objective == LEFT_TO_RIGHT else "already masked"
+        reason = f"{directory}: the shards are {kind}"
+        check_unused(options, *MASK_OPTIONS, reason=reason)
     else:
         predictions = options.max_predictions
         if predictions is None:
@@ -144,18 +149,6 @@ def make_phase(
             random_token_rate=options.random_token_rate,
         )
     return Phase(directory, manifest, masker, batch_size, steps, options.seed)
-
-
-def _check_no_mask_options(directory: str, manifest: Manifest, options: PretrainOptions) -> None:
-    defaults = {field.name: field.default for field in dataclasses.fields(options)}
-    for name in MASK_OPTIONS:
-        value = getattr(options, name)
-        if value != defaults[name]:
-            kind = "left-to-right" if manifest.objective == LEFT_TO_RIGHT else "already masked"
-            raise InputError(
-                f"{directory}: the shards are {kind}, so `--{name.replace('_', '-')}` has no use. "
-                f"Received: {value}"
-            )
 
 
 def read_vocabulary(directory: str) -> Vocabulary:

@@ -40,6 +40,7 @@ def pretrain(options: PretrainOptions) -> dict:
         InputError: If data, model and vocabulary do not fit together.
     """
     check_at_least_one(options, "steps", "batch_size", "log_steps", "validation_steps")
+    check_at_least_one(options, "max_predictions", "long_batch_size")
     run = RunDirectory(options.output, resolved(options))
     vocabulary = read_vocabulary(options.data)
     phases = training_phases(options, vocabulary)

@@ -116,6 +116,13 @@ def test_wrong_vocabulary_options(corpus, tmp_path, capsys):
     assert not output.exists()
 
 
+def test_options_without_use(corpus, vocabulary_file, tmp_path, capsys):
+    assert pretrain(corpus, vocabulary_file, tmp_path / "shards", "--mask-units=span") == 2
+    assert error_line(capsys) == (
+        "error: `--static-masks` is off, so `--mask-units` has no use. Received: span"
+    )
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["pretrain"], ["pretrain", "--objective=cloze"], ["vocab", "--size=many"], ["verify"], []],

@@ -147,7 +147,11 @@ def test_command_line(corpus, tmp_path, capsys):
 def test_wrong_options_and_input_leave_nothing(corpus, tmp_path, monkeypatch):
     output = tmp_path / "out"
     for options, message in (
-        ({"threshold": 0.0}, "`--threshold` must be above 0 and at most 1. Received: 0.0"),
+        (
+            {"near": True, "threshold": 0.0},
+            "`--threshold` must be above 0 and at most 1. Received: 0.0",
+        ),
+        ({"threshold": 0.7}, "`--near` is off, so `--threshold` has no use. Received: 0.7"),
         ({"minimum_characters": -1}, "`--minimum-characters` must be at least 0. Received: -1"),
     ):
         with pytest.raises(InputError, match=message):

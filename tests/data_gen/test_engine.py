@@ -254,6 +254,14 @@ def test_manifest_keeps_the_options(options):
         ({"packed": True}, "`--packed` must be off with pairs"),
         ({"static_masks": True, "objective": "left_to_right"}, "`--static-masks` must be off"),
         ({"static_masks": True, "mask_rate": 2.0}, "mask_rate"),
+        ({"static_masks": True, "max_predictions": 0}, "`--max-predictions` must be at least 1"),
+        ({"mask_units": "span"}, "`--static-masks` is off, so `--mask-units` has no use"),
+        ({"mask_rate": 0.2}, "`--static-masks` is off, so `--mask-rate` has no use"),
+        ({"mask_token_rate": 1.0}, "`--static-masks` is off, so `--mask-token-rate` has no use"),
+        ({"random_token_rate": 0.0}, "`--random-token-rate` has no use. Received: 0.0"),
+        ({"max_predictions": 9}, "`--static-masks` is off, so `--max-predictions` has no use"),
+        ({"beam_options": "--x"}, "`--runner` is local, so `--beam-options` has no use"),
+        ({"runner": "beam", "workers": 2}, "`--runner` is beam, so `--workers` has no use"),
     ],
 )
 def test_options_out_of_range(options, changes, message):

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from keras_bert.command_line import Command, option, run
+from keras_bert.command_line import Command, check_at_least_one, check_unused, option, run
 from keras_bert.errors import InputError
 
 RECEIVED = []
@@ -72,6 +72,31 @@ def test_wrong_usage_is_one_line(capsys, arguments, message):
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert message in lines[0]
+
+
+def test_counts():
+    check_at_least_one(Options("home", how_far=1), "how_far", "limit")
+    with pytest.raises(InputError, match=r"^`--how-far` must be at least 1. Received: -2$"):
+        check_at_least_one(Options("home", how_far=-2), "limit", "how_far")
+    with pytest.raises(InputError, match=r"^`--limit` must be at least 1. Received: 0$"):
+        check_at_least_one(Options("home", limit=0), "limit")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"limit": 0.5}, "`--twice` is off, so `--limit` has no use. Received: 0.5"),
+        ({"how_far": 0}, "`--twice` is off, so `--how-far` has no use. Received: 0"),
+        ({"way": "down"}, "`--twice` is off, so `--way` has no use. Received: down"),
+    ],
+)
+def test_options_without_use(changes, message):
+    check_unused(Options("home"), "limit", "how_far", "way", reason="`--twice` is off")
+    with pytest.raises(InputError) as caught:
+        check_unused(
+            Options("home", **changes), "limit", "how_far", "way", reason="`--twice` is off"
+        )
+    assert str(caught.value) == message
 
 
 def test_faults_of_the_program_keep_their_traceback(monkeypatch):

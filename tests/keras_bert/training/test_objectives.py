@@ -119,6 +119,28 @@ def test_shards_that_do_not_fit_the_flags_are_refused(make_shards, tmp_path, cap
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--max-predictions", "0"), "`--max-predictions` must be at least 1. Received: 0"),
+        (("--long-batch-size", "0"), "`--long-batch-size` must be at least 1. Received: 0"),
+        (("--long-batch-size", "-4"), "`--long-batch-size` must be at least 1. Received: -4"),
+        (
+            ("--long-batch-size", "4"),
+            "`--long-data` is not given, so `--long-batch-size` has no use. Received: 4",
+        ),
+        (
+            ("--long-share", "0.2"),
+            "`--long-data` is not given, so `--long-share` has no use. Received: 0.2",
+        ),
+    ],
+)
+def test_options_out_of_range_or_without_use(make_shards, tmp_path, capsys, flags, message):
+    assert keras_bert(pretraining(make_shards("nsp"), tmp_path / "run", *flags)) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"error: {message}"
+    assert not (tmp_path / "run").exists()
+
+
 def damage(path):
     """Changes a byte of a payload."""
     data = bytearray(path.read_bytes())
