@@ -16,7 +16,14 @@ import tensorflow as tf
 from data_gen import local_engine
 from data_gen.options import PretrainingDataOptions
 from data_gen.progress import corpus_progress
-from data_gen.shards import UNFINISHED, Result, build_shard, content_settings, objective_of
+from data_gen.shards import (
+    UNFINISHED,
+    Result,
+    build_shard,
+    content_settings,
+    objective_of,
+    predictions_of,
+)
 from data_gen.sources import Corpus
 from data_gen.statistics import summary
 from keras_bert.atomic import remove_incomplete, write_json
@@ -212,7 +219,7 @@ def _finish(
         objective=options.objective,
         sequence_length=options.sequence_length,
         fields=tuple(name for name, is_present in fields.items() if is_present),
-        max_predictions=options.max_predictions if options.static_masks else None,
+        max_predictions=predictions_of(options) if options.static_masks else None,
         vocabulary_size=len(vocabulary),
         vocabulary_sha256=vocabulary.sha256,
         lowercase=not options.cased,

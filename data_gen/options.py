@@ -101,7 +101,10 @@ class PretrainingDataOptions:
         False, help="draw masks now, once and for all, as BERT did; otherwise while training"
     )
     mask_units: MaskUnits = option("token", help="static masks: what is masked as a whole")
-    max_predictions: int = option(20, help="static masks: masked tokens in a row, at most")
+    max_predictions: int | None = option(
+        None,
+        help="static masks: masked tokens in a row, at most; default: --mask-rate of its length",
+    )
     mask_rate: float = option(0.15, help="static masks: share of tokens to mask, 0 to 1")
     mask_token_rate: float = option(0.8, help="static masks: share of them that become [MASK]")
     random_token_rate: float = option(

@@ -1,7 +1,6 @@
 """Examples of a shard directory as a reader sees them."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,12 +8,10 @@ import tensorflow as tf
 
 from data_gen.report import Batch
 from keras_bert.records import LABEL, Manifest
-from keras_bert.text.masking import MaskedLMMasker
+from keras_bert.text.masking import MaskedLMMasker, most_predictions
 from keras_bert.text.vocabulary import Vocabulary
 
 LABEL_WORDS = {"nsp": ("next", "random"), "sop": ("in order", "swapped")}
-
-_MASK_RATE = 0.15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +85,7 @@ class SampleCollector:
 def _masked(
     rows: Sequence[dict[str, np.ndarray]], manifest: Manifest, vocabulary: Vocabulary
 ) -> list[dict[str, np.ndarray]]:
-    masker = MaskedLMMasker(vocabulary, math.ceil(_MASK_RATE * manifest.sequence_length))
+    masker = MaskedLMMasker(vocabulary, most_predictions(manifest.sequence_length))
     names = ("token_ids", "padding_mask")
     features = {name: tf.constant(np.stack([row[name] for row in rows])) for name in names}
     masked = masker(features, seeds=tf.range(len(rows)))

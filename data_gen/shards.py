@@ -25,7 +25,7 @@ from data_gen.statistics import count_documents, count_examples, count_fields
 from data_gen.tokenization import tokenize_documents
 from keras_bert.atomic import sha256_of_file, write_json
 from keras_bert.records import Shard, encode_example, write_shard
-from keras_bert.text.masking import MaskedLMMasker
+from keras_bert.text.masking import MaskedLMMasker, most_predictions
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import Vocabulary
 
@@ -67,6 +67,13 @@ def objective_of(options: PretrainingDataOptions) -> Objective:
     if options.short_sequence_probability is not None:
         chosen["short_sequence_probability"] = options.short_sequence_probability
     return OBJECTIVES[options.objective](**chosen)
+
+
+def predictions_of(options: PretrainingDataOptions) -> int:
+    """Returns the most masked tokens of a row whose masks are drawn now."""
+    if options.max_predictions is not None:
+        return options.max_predictions
+    return most_predictions(options.sequence_length, options.mask_rate)
 
 
 def content_settings(options: PretrainingDataOptions) -> dict[str, Any]:
@@ -164,7 +171,7 @@ def _lexicon(path: str, tokenizer: BertTokenizer) -> Lexicon:
 def _masker(vocabulary: Vocabulary, options: PretrainingDataOptions) -> Masker:
     masker = MaskedLMMasker(
         vocabulary,
-        options.max_predictions,
+        predictions_of(options),
         units=options.mask_units,
         mask_rate=options.mask_rate,
         mask_token_rate=options.mask_token_rate,

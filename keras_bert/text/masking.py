@@ -1,5 +1,6 @@
 """Masking for the masked language model, in the graph and from stateless seeds."""
 
+import math
 from typing import Any
 
 import keras
@@ -11,6 +12,20 @@ from keras_bert.text.mask_replacement import check_rates, replace, unit_groups
 from keras_bert.text.mask_selection import check_slots, select
 from keras_bert.text.mask_units import check_units
 from keras_bert.text.vocabulary import Vocabulary
+
+
+def most_predictions(sequence_length: int, mask_rate: float = 0.15) -> int:
+    """Returns how many tokens are chosen, at most, in rows of a length.
+
+    Args:
+        sequence_length: int. Most tokens of a row.
+        mask_rate: float in (0, 1]. Share of tokens to choose.
+
+    Raises:
+        InputError: If the share is out of range.
+    """
+    check_rates(mask_rate, 0, 0)
+    return math.ceil(sequence_length * mask_rate)
 
 
 @keras.saving.register_keras_serializable("keras_bert")

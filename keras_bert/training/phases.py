@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from keras_bert.command_line import check_unused
 from keras_bert.errors import InputError
 from keras_bert.records import Manifest, damage_in, read_manifest
 from keras_bert.text.mask_options import MASK_OPTIONS
-from keras_bert.text.masking import MaskedLMMasker
+from keras_bert.text.masking import MaskedLMMasker, most_predictions
 from keras_bert.text.vocabulary import Vocabulary
 from keras_bert.training.options import PretrainOptions
 from keras_bert.training.pipeline import LEFT_TO_RIGHT, pretraining_dataset
@@ -134,7 +133,7 @@ def make_phase(
     else:
         predictions = options.max_predictions
         if predictions is None:
-            predictions = math.ceil(manifest.sequence_length * options.mask_rate)
+            predictions = most_predictions(manifest.sequence_length, options.mask_rate)
         if options.mask_units == "phrase" and "unit_starts" not in manifest.fields:
             raise InputError(
                 f"{directory}: `--mask-units phrase` needs shards with units: generate them with "

@@ -254,6 +254,8 @@ def test_manifest_keeps_the_options(options):
         ({"packed": True}, "`--packed` must be off with pairs"),
         ({"static_masks": True, "objective": "left_to_right"}, "`--static-masks` must be off"),
         ({"static_masks": True, "mask_rate": 2.0}, "mask_rate"),
+        ({"static_masks": True, "mask_rate": 0.0}, "`mask_rate` must be above 0"),
+        ({"static_masks": True, "mask_rate": float("nan")}, "`mask_rate` must be above 0"),
         ({"static_masks": True, "max_predictions": 0}, "`--max-predictions` must be at least 1"),
         ({"mask_units": "span"}, "`--static-masks` is off, so `--mask-units` has no use"),
         ({"mask_rate": 0.2}, "`--static-masks` is off, so `--mask-rate` has no use"),
@@ -268,6 +270,21 @@ def test_options_out_of_range(options, changes, message):
     with pytest.raises(InputError, match=message):
         generate(options(**changes))
     assert not Path(options().output).exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"sequence_length": 128}, 20),
+        ({"sequence_length": 512}, 77),
+        ({"sequence_length": 40, "mask_rate": 0.25}, 10),
+        ({"sequence_length": 512, "max_predictions": 20}, 20),
+    ],
+)
+def test_static_masks_reach_their_rate_at_any_length(options, changes, expected):
+    manifest = generate(options(objective="single_sequence", static_masks=True, **changes))
+    assert manifest.max_predictions == expected
+    assert verify_shards(options().output) == manifest
 
 
 def test_one_document_is_not_enough_for_pairs(options, tmp_path):

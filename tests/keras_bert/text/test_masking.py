@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_bert.errors import InputError
 from keras_bert.text.mask_units import UNITS
-from keras_bert.text.masking import MaskedLMMasker
+from keras_bert.text.masking import MaskedLMMasker, most_predictions
 from keras_bert.text.stateless import fold_in, uniform
 from tests.conformance import assert_equal, check_preprocessing
 
@@ -71,6 +71,19 @@ def test_rates_and_uniform_positions(vocabulary):
     expected = count * 15 / 100
     chi_square = ((counts - expected) ** 2 / expected).sum()
     assert 50 < chi_square < 160  # 99 degrees of freedom, far tails cut off
+
+
+@pytest.mark.parametrize(
+    ("length", "rate", "expected"), [(128, 0.15, 20), (512, 0.15, 77), (5, 0.01, 1), (5, 1, 5)]
+)
+def test_most_predictions(length, rate, expected):
+    assert most_predictions(length, rate) == expected
+
+
+@pytest.mark.parametrize("rate", [0, -0.1, 1.1, float("nan"), float("inf")])
+def test_most_predictions_of_a_wrong_rate(rate):
+    with pytest.raises(InputError, match="`mask_rate` must be above 0 and at most 1"):
+        most_predictions(128, rate)
 
 
 @pytest.mark.parametrize(
