@@ -21,14 +21,15 @@ VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """Checks that tags are balanced and gathers text, attributes and tags."""
+    """Gathers text, attributes and tags, and whether every tag is closed in its turn."""
 
     def __init__(self, html):
         super().__init__()
         self.open, self.tags, self.text, self.attributes = [], Counter(), [], []
+        self.is_balanced = True
         self.feed(html)
         self.close()
-        assert not self.open
+        self.is_balanced &= not self.open
 
     def handle_starttag(self, tag, attrs):
         self.tags[tag] += 1
@@ -37,7 +38,7 @@ class Page(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
-        assert self.open.pop() == tag
+        self.is_balanced &= bool(self.open) and self.open.pop() == tag
 
     def handle_data(self, data):
         if "style" not in self.open:
@@ -84,6 +85,7 @@ def test_every_objective(changes, masks, expected, make_shards, vocabulary):
         draw_masks(directory, vocabulary)
     html, drawn = page_of(directory, vocabulary)
     parsed = Page(html)
+    assert parsed.is_balanced
     assert set(drawn) == expected
     sources = [value for tag, name, value in parsed.attributes if (tag, name) == ("img", "src")]
     images = [base64.b64decode(value.removeprefix("data:image/png;base64,")) for value in sources]
@@ -116,14 +118,14 @@ def test_a_page_without_samples_and_with_a_wrong_manifest(make_shards, vocabular
     html, _ = page_of(directory, vocabulary, samples=0)
     assert "random_next_rate: the manifest says 0.125" in html
     assert "Samples" not in html
-    Page(html)
+    assert Page(html).is_balanced
 
 
 def test_a_manifest_with_nothing_to_tell(make_shards, vocabulary):
     directory = make_shards()
     empty = dataclasses.replace(read_manifest(directory), statistics={}, settings={})
     write_manifest(directory, empty)
-    Page(page_of(directory, vocabulary)[0])
+    assert Page(page_of(directory, vocabulary)[0]).is_balanced
 
 
 def test_more_shards_than_examples_that_are_read(make_shards, vocabulary, monkeypatch):
@@ -132,7 +134,7 @@ def test_more_shards_than_examples_that_are_read(make_shards, vocabulary, monkey
     html, drawn = page_of(directory, vocabulary, examples=2)
     assert set(drawn) == PAIRS
     assert "Counted in 2 of" in html
-    Page(html)
+    assert Page(html).is_balanced
 
 
 def test_text_cannot_become_markup(make_shards, vocabulary):
@@ -150,6 +152,7 @@ def test_text_cannot_become_markup(make_shards, vocabulary):
     write_manifest(directory, manifest)
     html, _ = page_of(directory, hostile, samples=50)
     parsed = Page(html)
+    assert parsed.is_balanced
     assert "script" not in parsed.tags
     assert parsed.tags["img"] == len(PAIRS)
     text = "".join(parsed.text)
@@ -184,6 +187,7 @@ def test_words_units_and_segments():
         Token("[SEP]", 1, True, True),
     )
     html = sample_html(Sample("shard-00000.tfrecord", 1234, "swapped", (tokens,)))
+    assert Page(html).is_balanced
     head, text = plain(html).strip().split("\n")
     assert head == "shard-00000.tfrecord, example 1,234 · 11 tokens · swapped"
     assert text == "[CLS] unable 你好 [SEP] s [MASK]catran##ed a= [SEP]"
@@ -208,6 +212,7 @@ def test_packed_examples_stand_apart(make_shards, vocabulary):
     ]
     several = next(sample for sample in samples if len(sample.examples) > 1)
     html = sample_html(several)
+    assert Page(html).is_balanced
     assert html.count("<p ") == len(several.examples)
     assert f"in {len(several.examples)} packed examples" in html
 
@@ -265,4 +270,5 @@ def test_one_tiny_example(make_shards, vocabulary):
     tiny = dataclasses.replace(manifest, shards=(shard,), statistics={})
     write_manifest(directory, tiny)
     html, _ = page_of(directory, vocabulary)
+    assert Page(html).is_balanced
     assert "Counted in all 1 examples" in plain(html)
