@@ -17,6 +17,7 @@ Written to `benchmarks/results/pretraining_data.json` and, as a plot, `pretraini
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -98,13 +99,12 @@ def main() -> None:
             part.write_bytes(text[: text.rindex(b"\n", 0, int(size * 1e6)) + 1])
         for _ in range(ROUNDS):
             for size in MEGABYTES:
-                part = Path(directory) / f"{size}.txt"
-                for name in commands(part, arguments.vocabulary, arguments.garden, part):
-                    with tempfile.TemporaryDirectory() as output:
-                        command = commands(
-                            part, arguments.vocabulary, arguments.garden, Path(output)
-                        )[name]
-                        times = measure(command)
+                part, output = Path(directory) / f"{size}.txt", Path(directory) / "output"
+                runs = commands(part, arguments.vocabulary, arguments.garden, output)
+                for name, command in runs.items():
+                    output.mkdir()
+                    times = measure(command)
+                    shutil.rmtree(output)
                     found.setdefault(name, {}).setdefault(size, []).append(times)
                     print(f"{name}, {size} MB: {times[0]:.1f} s, {times[1]:.0f} MB", flush=True)
     medians = {
