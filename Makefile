@@ -4,7 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Two files at a time: tests wait for processes and compilers more than for cores.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
+# Files in the order of tests/conftest.py, not by their number of tests.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-all lint format benchmark clean
 

@@ -12,6 +12,15 @@ long down day did get come made may part cat dog ran away un able aff able. , . 
 mask 1 2 3"""
 WORDS = _TEXT.split()
 
+# Files of few tests that take minutes. A file belongs to one process as a whole; were these the
+# last ones, the other process would wait for them.
+_FIRST = ("test_backends.py", "test_readme.py", "test_commands.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
 
 @pytest.fixture(scope="session")
 def vocabulary() -> Vocabulary:
