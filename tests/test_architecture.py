@@ -39,9 +39,16 @@ def imports(path):
 
 
 NEUTRAL = ("layers", "models", "checkpoints", "config")
-# Checkpoints in TensorFlow's own formats, whose import waits for the first of them, and kernels
-# that are loaded under its backend alone.
-TENSORFLOW_MODULES = ("google", "model_garden", "object_graph", "tensorflow_kernels")
+# Checkpoints in TensorFlow's own formats, whose import waits for the first of them, and kernels and
+# training that are loaded under its backend alone.
+TENSORFLOW_MODULES = (
+    "google",
+    "model_garden",
+    "object_graph",
+    "tensorflow_kernels",
+    "tensorflow_step",
+    "tensorflow_trainer",
+)
 
 
 def name_of(path):

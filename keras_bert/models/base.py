@@ -9,10 +9,18 @@ from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 
+if keras.backend.backend() == "tensorflow":
+    from keras_bert.models.tensorflow_trainer import DistributedTraining
+else:
+
+    class DistributedTraining:
+        """Other backends train as Keras does."""
+
+
 INPUT_DTYPES = {"token_ids": "int32", "segment_ids": "int32", "padding_mask": "bool"}
 
 
-class BertModel(keras.Model):
+class BertModel(DistributedTraining, keras.Model):
     """Base of the models: a `BertConfig`, dictionaries as inputs, published weights.
 
     The weights exist as soon as the model does, so that counting, loading and saving need no
@@ -48,7 +56,9 @@ class BertModel(keras.Model):
 
     def _build_weights(self) -> None:
         """Makes the variables by a symbolic call; the last line of a subclass' constructor."""
-        self(self.input_signature())
+        outputs = self(self.input_signature())
+        # Dimensions of each output.
+        self.output_ranks = keras.tree.map_structure(lambda output: len(output.shape), outputs)
 
     @classmethod
     def from_checkpoint(

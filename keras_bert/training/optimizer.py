@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bert.models.summed_gradients import known_norm
+
 # The reference's list, by the names of our layers.
 _BLOCK = re.compile(r"/block_(\d+)/")
 _UNDECAYED = re.compile(r"layer_norm|bias")
@@ -141,7 +143,9 @@ class BertAdamW(keras.optimizers.AdamW):
     def _clip_gradients(self, grads):
         # Dense, because the tables' gradients come as sparse rows with repetitions.
         grads = [None if g is None else ops.convert_to_tensor(g) for g in grads]
-        norm = ops.sqrt(sum(_squared_norm(g) for g in grads if g is not None))
+        norm = known_norm()
+        if norm is None:
+            norm = ops.sqrt(sum(_squared_norm(g) for g in grads if g is not None))
         self.gradient_norm.assign(norm)
         if not self.global_clipnorm:
             return super()._clip_gradients(grads)

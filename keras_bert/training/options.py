@@ -6,10 +6,14 @@ from typing import Literal
 from keras_bert.command_line import option
 from keras_bert.text.mask_options import MaskUnits
 
-Strategy = Literal["auto", "one_device", "mirrored"]
+Strategy = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
+Optimizer = Literal["adamw", "lamb"]
 Precision = Literal["float32", "bfloat16", "float16"]
 
-_STRATEGY = "where to train: auto takes every GPU of this machine, or the CPU when there is none"
+_STRATEGY = (
+    "where to train: auto takes the first there is of the cluster of TF_CONFIG or Slurm, a TPU, "
+    "every GPU of this machine and the CPU, and says why"
+)
 _PRECISION = "type of activations and products; weights stay float32, float16 scales its loss"
 
 
@@ -43,6 +47,12 @@ class PretrainOptions:
         None, help="steps of linear warm-up; default: a tenth of --steps, at most 10000"
     )
     weight_decay: float = option(0.01, help="decoupled decay; not of LayerNorm and biases")
+    optimizer: Optimizer = option(
+        "adamw", help="adamw, as BERT was trained; lamb, for batches of thousands"
+    )
+    gradient_accumulation_steps: int = option(
+        1, help="parts in which each device computes its share of a step, to save memory"
+    )
     mask_units: MaskUnits = option(
         "token",
         help="what is masked as a whole: token; whole_word; ngram, one to three words (ALBERT); "

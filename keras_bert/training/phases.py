@@ -14,7 +14,7 @@ from keras_bert.text.mask_options import MASK_OPTIONS
 from keras_bert.text.masking import MaskedLMMasker, most_predictions
 from keras_bert.text.vocabulary import Vocabulary
 from keras_bert.training.options import PretrainOptions
-from keras_bert.training.pipeline import LEFT_TO_RIGHT, pretraining_dataset
+from keras_bert.training.pipeline import LEFT_TO_RIGHT, distributed_pretraining_dataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,15 +48,23 @@ class Phase:
                 raise
             raise damage from error
 
-    def dataset(self, *, shuffle_buffer: int) -> tf.data.Dataset:
-        """Returns the batches, without end."""
-        return pretraining_dataset(
+    def dataset(
+        self,
+        *,
+        shuffle_buffer: int,
+        strategy: tf.distribute.Strategy | None = None,
+        first_batch: int = 0,
+    ) -> tf.data.Dataset:
+        """Returns the batches, without end, for `fit` under a strategy."""
+        return distributed_pretraining_dataset(
+            strategy or tf.distribute.get_strategy(),
             self.directory,
             self.manifest,
             self.masker,
             batch_size=self.batch_size,
             seed=self.seed,
             shuffle_buffer=shuffle_buffer,
+            first_batch=first_batch,
         )
 
 

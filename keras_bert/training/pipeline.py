@@ -1,14 +1,15 @@
-"""Shards to batches: order, shuffling and masks from one seed."""
+"""Shards to batches: masks, targets and weights from one seed."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from keras_bert.errors import InputError
 from keras_bert.records import LABEL, Manifest, parse_examples
 from keras_bert.text.masking import MaskedLMMasker
 from keras_bert.text.stateless import fold_in
+from keras_bert.training.example_streams import ExampleStreams
 
 LEFT_TO_RIGHT = "left_to_right"
 
@@ -31,22 +32,29 @@ def pretraining_dataset(
     seed: int,
     shuffle_buffer: int = 10000,
     epochs: int | None = None,
+    first_batch: int = 0,
+    hosts: int = 1,
+    host: int = 0,
 ) -> tf.data.Dataset:
     """Reads shards as batches for `BertPretrainer.fit`.
 
     Every epoch has its own order of shards, shuffle and masks, all functions of `(seed, epoch)`
-    and, for the masks, of the example's place in the shards: a repeated run sees the same batches.
+    and, for the masks, of the example's place in the shards: a repeated run sees the same batches,
+    on any number of hosts.
 
     Args:
         directory: Shard directory.
         manifest: Its `Manifest`.
         masker: `MaskedLMMasker`; None for shards whose masks were drawn beforehand and for
             left-to-right ones, which have none.
-        batch_size: int. Sequences of a batch.
+        batch_size: int. Sequences of a batch, on all hosts together.
         seed: int.
         shuffle_buffer: int. Sequences to shuffle among, window after window; 0 keeps the order.
         epochs: int or None. Passes over the shards; None for no end. Batches run across epochs,
             so that only the very last one, which is left out, can be incomplete.
+        first_batch: int. Batches to leave out at the start, of which few are read.
+        hosts: int. Machines that share each batch.
+        host: int. Which of them reads here: it gets its part of each batch.
 
     Returns:
         A dataset of `(features, targets, weights)`, dictionaries as `BertPretrainer` takes and
@@ -60,38 +68,20 @@ def pretraining_dataset(
     dataset = pretraining_dataset("shards", manifest, masker, batch_size=32, seed=1)
     ```
     """
-    paths = [str(Path(directory) / shard.name) for shard in manifest.shards]
-    offsets, total = [], 0
-    for shard in manifest.shards:
-        offsets.append(total)
-        total += shard.examples
-
-    def read_shard(index: tf.Tensor) -> tf.data.Dataset:
-        records = tf.data.TFRecordDataset(tf.gather(paths, index))
-        return records.enumerate(tf.gather(tf.constant(offsets, tf.int64), index))
-
-    def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        order = tf.range(len(paths), dtype=tf.int64)
-        if shuffle_buffer:
-            order = tf.random.experimental.stateless_shuffle(order, seed=[seed, epoch])
-        examples = tf.data.Dataset.from_tensor_slices(order).interleave(
-            read_shard, cycle_length=4, block_length=16
+    if not 0 <= host < hosts <= batch_size:
+        raise InputError(
+            "`hosts` must be between 1 and `batch_size` and `host` below it. Received: "
+            f"hosts={hosts}, host={host}, batch_size={batch_size}"
         )
-        windows = examples.batch(shuffle_buffer or batch_size).enumerate()
-        if shuffle_buffer:
-            # Whole windows by a stateless permutation: Dataset.shuffle mixes its seed with
-            # TensorFlow's global one, so that its order is no function of `seed` alone.
-            windows = windows.map(
-                lambda window, parts: (window, shuffled(parts, [fold_in(seed, epoch), window]))
-            )
-        return windows.map(lambda _, parts: (tf.fill([tf.size(parts[0])], epoch), *parts))
-
-    def shuffled(parts: tuple[tf.Tensor, tf.Tensor], key: list) -> tuple[tf.Tensor, tf.Tensor]:
-        index, records = parts
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(tf.size(index)), seed=tf.stack([tf.bitcast(key[0], tf.int64), key[1]])
-        )
-        return tf.gather(index, order), tf.gather(records, order)
+    streams = ExampleStreams(
+        directory,
+        manifest,
+        batch_size=batch_size,
+        seed=seed,
+        shuffle_buffer=shuffle_buffer,
+        epochs=epochs,
+        first_batch=first_batch,
+    )
 
     def to_batch(epoch: tf.Tensor, index: tf.Tensor, records: tf.Tensor) -> tuple[Any, ...]:
         examples = parse_examples(records, manifest)
@@ -102,10 +92,39 @@ def pretraining_dataset(
             examples = masker(examples, seeds=seeds)
         return split_targets(examples)
 
-    epoch_numbers = tf.data.Dataset.counter() if epochs is None else tf.data.Dataset.range(epochs)
-    # Windows are cut to batches whole: one by one, examples would cost more than their masks.
-    dataset = epoch_numbers.flat_map(read_epoch).rebatch(batch_size, drop_remainder=True)
+    dataset = streams.of_host(host, hosts)
     return dataset.map(to_batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def distributed_pretraining_dataset(
+    strategy: tf.distribute.Strategy, *arguments: Any, batch_size: int, **options: Any
+) -> Any:
+    """`pretraining_dataset` for a strategy: each host reads its own part of each batch.
+
+    Args:
+        strategy: `tf.distribute.Strategy` of the model.
+        *arguments: of `pretraining_dataset`.
+        batch_size: int. Sequences of a batch, on all devices together.
+        **options: Further arguments of `pretraining_dataset`.
+
+    Returns:
+        What `fit` and `evaluate` take.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return pretraining_dataset(*arguments, batch_size=batch_size, **options)
+
+    def of_host(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        hosts, host = context.num_input_pipelines, context.input_pipeline_id
+        share = pretraining_dataset(
+            *arguments, batch_size=batch_size, hosts=hosts, host=host, **options
+        )
+        size = (host + 1) * batch_size // hosts - host * batch_size // hosts
+        local = replicas // hosts
+        parts = [(i + 1) * size // local - i * size // local for i in range(local)]
+        return share.rebatch(parts[0] if len(set(parts)) == 1 else parts)
+
+    return strategy.distribute_datasets_from_function(of_host)
 
 
 def next_tokens(examples: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -19,6 +19,7 @@ from keras_bert.training.callbacks import (
     StopAfter,
     TensorBoardScalars,
 )
+from keras_bert.training.lamb import BertLamb
 from keras_bert.training.losses import pretraining_losses, readable
 from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 from keras_bert.training.options import PretrainOptions
@@ -40,7 +41,7 @@ def pretrain(options: PretrainOptions) -> dict:
         InputError: If data, model and vocabulary do not fit together.
     """
     check_at_least_one(options, "steps", "batch_size", "log_steps", "validation_steps")
-    check_at_least_one(options, "max_predictions", "long_batch_size")
+    check_at_least_one(options, "max_predictions", "long_batch_size", "gradient_accumulation_steps")
     run = RunDirectory(options.output, resolved(options))
     vocabulary = read_vocabulary(options.data)
     phases = training_phases(options, vocabulary)
@@ -71,11 +72,14 @@ def pretrain(options: PretrainOptions) -> dict:
         else:
             model = BertPretrainer(config, next_sentence=pairs, dtype=policy)
         model.compile(_optimizer(options), **pretraining_losses(pairs=pairs))
+    model.gradient_accumulation_steps = options.gradient_accumulation_steps
     run.create()
 
     def measure() -> dict[str, float]:
         batch_size = min(options.batch_size, validation.manifest.examples)
-        batches = dataclasses.replace(validation, batch_size=batch_size).dataset(shuffle_buffer=0)
+        batches = dataclasses.replace(validation, batch_size=batch_size).dataset(
+            shuffle_buffer=0, strategy=strategy
+        )
         steps = min(validation.steps, validation.manifest.examples // batch_size)
         with validation.readable():
             return readable(model.evaluate(batches, steps=steps, verbose=0, return_dict=True))
@@ -123,7 +127,7 @@ def _fit(model, options, phase, run, tokenizer) -> dict[str, float]:
     log_steps = min(options.log_steps, phase.steps)
     # A Keras epoch is the interval between two points; one iterator runs through all of them.
     history = model.fit(
-        phase.dataset(shuffle_buffer=options.shuffle_buffer),
+        phase.dataset(shuffle_buffer=options.shuffle_buffer, strategy=model.distribute_strategy),
         epochs=math.ceil(phase.steps / log_steps),
         steps_per_epoch=log_steps,
         callbacks=callbacks,
@@ -168,6 +172,7 @@ def _optimizer(options: PretrainOptions) -> BertAdamW:
     schedule = WarmUpLinearDecay(
         options.learning_rate, total_steps=options.steps, warmup_steps=warmup_steps
     )
-    return BertAdamW(
+    optimizer = {"adamw": BertAdamW, "lamb": BertLamb}[options.optimizer]
+    return optimizer(
         schedule, weight_decay=options.weight_decay, bias_correction=options.bias_correction
     )

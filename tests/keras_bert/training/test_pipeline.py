@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from keras_bert.errors import InputError
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.records import Manifest, encode_example, write_manifest, write_shard
 from keras_bert.text.masking import MaskedLMMasker
+from keras_bert.training.example_streams import ExampleStreams
 from keras_bert.training.pipeline import pretraining_dataset
 
 
@@ -48,6 +50,11 @@ def batches(shards, vocabulary, count=None, **options):
 def numbers(batch):
     """Which examples stand in a batch; the masker above changes no token."""
     return batch[0]["token_ids"][:, 1].tolist()
+
+
+def masks_by_number(batch):
+    positions = map(tuple, batch[0]["masked_positions"])
+    return list(zip(numbers(batch), positions, strict=True))
 
 
 def test_every_example_once_in_an_epoch(shards, vocabulary):
@@ -217,3 +224,67 @@ def test_masks_drawn_beforehand_are_kept(vocabulary, tmp_path):
     assert features["masked_positions"].numpy().tolist() == [[1, 0]]
     assert targets["masked_lm_logits"].numpy().tolist() == [[30, 0]]
     assert weights["masked_lm_logits"].numpy().tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize(("batch_size", "hosts"), [(8, 4), (7, 2)])
+def test_hosts_share_the_batches_of_one(shards, vocabulary, batch_size, hosts):
+    options = {"batch_size": batch_size, "epochs": 3}
+    whole = batches(shards, vocabulary, **options)
+    parts = [
+        batches(shards, vocabulary, hosts=hosts, host=host, **options) for host in range(hosts)
+    ]
+    for batch, *shares in zip(whole, *parts, strict=True):
+        rows = dict(masks_by_number(batch))
+        shared = [pair for share in shares for pair in masks_by_number(share)]
+        assert len(shared) == batch_size
+        assert sorted(n for n, _ in shared) == sorted(numbers(batch))
+        assert dict(shared) == rows
+        assert max(map(len, map(numbers, shares))) - min(map(len, map(numbers, shares))) <= 1
+    assert len(whole) == 63 // batch_size
+
+
+@pytest.mark.parametrize("batch_size", [7, 8])
+def test_no_example_twice_in_an_epoch(shards, vocabulary, batch_size):
+    directory, manifest = shards
+    streams = ExampleStreams(
+        directory, manifest, batch_size=batch_size, seed=1, shuffle_buffer=6, epochs=8
+    )
+    seen = {}
+    for epoch, index, _ in streams.of_host().as_numpy_iterator():
+        for pair in zip(epoch.tolist(), index.tolist(), strict=True):
+            seen[pair] = seen.get(pair, 0) + 1
+    assert set(seen.values()) == {1}
+    assert len(seen) == 8 * 21 // batch_size * batch_size
+    assert {e: sum(k[0] == e for k in seen) for e in range(7)} == dict.fromkeys(range(7), 21)
+
+
+@pytest.mark.parametrize("first_batch", [1, 13])
+def test_a_later_start_gives_the_same_batches(shards, vocabulary, first_batch):
+    for options in ({}, {"shuffle_buffer": 6, "batch_size": 4}, {"shuffle_buffer": 0}):
+        whole = batches(shards, vocabulary, 16, **options)
+        rest = batches(shards, vocabulary, 16 - first_batch, first_batch=first_batch, **options)
+        for one, other in zip(whole[first_batch:], rest, strict=True):
+            np.testing.assert_array_equal(one[0]["token_ids"], other[0]["token_ids"])
+            np.testing.assert_array_equal(one[0]["masked_positions"], other[0]["masked_positions"])
+
+
+def test_a_host_reads_its_own_share(shards, vocabulary):
+    """Two hosts of two: each reads half of the examples, and none of the other's."""
+    directory, manifest = shards
+    streams = ExampleStreams(directory, manifest, batch_size=6, seed=1, shuffle_buffer=6, epochs=2)
+    assert streams.streams == 2
+    found = [
+        {
+            pair
+            for epoch, index, _ in streams.of_host(host, 2).as_numpy_iterator()
+            for pair in zip(epoch.tolist(), index.tolist(), strict=True)
+        }
+        for host in range(2)
+    ]
+    assert not found[0] & found[1]
+    assert len(found[0]) == len(found[1]) == 21
+
+
+def test_wrong_hosts(shards, vocabulary):
+    with pytest.raises(InputError, match="hosts=2, host=2, batch_size=7"):
+        batches(shards, vocabulary, hosts=2, host=2)

@@ -1,0 +1,154 @@
+"""Trains every kind of model on the same batches in several ways and writes what came out.
+
+`python -m tests.keras_bert.training.strategy_worker local|workers DIRECTORY`, where devices can
+still be set: `local` on one device, on two and in accumulation steps; `workers` as one of the
+processes of `TF_CONFIG`.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_bert.config import BertConfig
+from keras_bert.layers import tensorflow_kernels
+from keras_bert.models.classifier import BertClassifier
+from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.models.span_predictor import BertSpanPredictor
+from keras_bert.models.tagger import BertTagger
+from keras_bert.training.losses import pretraining_losses
+from keras_bert.training.optimizer import BertAdamW
+from keras_bert.training.strategy import make_strategy
+
+CONFIG = BertConfig(
+    vocabulary_size=50,
+    num_layers=1,
+    hidden_dim=16,
+    num_heads=2,
+    intermediate_dim=32,
+    max_sequence_length=16,
+    dropout=0.0,
+    attention_dropout=0.0,
+)
+# The last of 20 batches leaves the second replica without an example.
+BATCH, ROWS, LENGTH, PREDICTIONS = 6, 6 * 19 + 1, 10, 3
+EVALUATED = 2 * BATCH + 1
+
+
+def cross_entropy(reduction="sum_over_batch_size"):
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
+
+
+def accuracy():
+    return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+
+def data():
+    random = np.random.default_rng(0)
+    real = np.arange(LENGTH) < random.integers(4, LENGTH + 1, ROWS)[:, np.newaxis]
+    features = {
+        "token_ids": (random.integers(5, 50, real.shape) * real).astype("int32"),
+        "segment_ids": ((np.arange(LENGTH) > 5) & real).astype("int32"),
+        "padding_mask": real,
+    }
+    masked = (ROWS, PREDICTIONS)
+    positions = random.integers(0, 4, masked).astype("int32")
+    masked_ids = random.integers(5, 50, masked).astype("int32")
+    masked_weights = (random.random(masked) < 0.6).astype("float32")
+    labels = random.integers(0, 2, ROWS).astype("int32")
+    tags = random.integers(0, 4, real.shape).astype("int32")
+    places = random.integers(0, 4, (2, ROWS)).astype("int32")
+    pretraining = {**features, "masked_positions": positions}
+    both = {"masked_lm_logits": masked_ids, "next_sentence_logits": labels}
+    weights = {"masked_lm_logits": masked_weights, "next_sentence_logits": np.ones(ROWS, "float32")}
+    masked_only = ({"masked_lm_logits": part["masked_lm_logits"]} for part in (both, weights))
+    mask = np.tril(np.ones((LENGTH, LENGTH), bool)) & real[:, np.newaxis]
+    return {
+        "pretrainer": (pretraining, both, weights),
+        "masked_lm": ({**pretraining, "attention_mask": mask}, *masked_only),
+        "classifier": (features, labels),
+        "tagger": (features, tags, real.astype("float32")),
+        "spans": (features, {"start_logits": places[0], "end_logits": places[1]}),
+    }
+
+
+def compiled(name, **options):
+    if name in ("pretrainer", "masked_lm"):
+        pairs = name == "pretrainer"
+        model, arguments = (
+            BertPretrainer(CONFIG, next_sentence=pairs),
+            pretraining_losses(pairs=pairs),
+        )
+    elif name == "classifier":
+        model = BertClassifier(CONFIG, num_classes=2)
+        arguments = {"loss": cross_entropy(), "metrics": accuracy()}
+    elif name == "tagger":
+        model = BertTagger(CONFIG, num_tags=4)
+        loss = cross_entropy("mean_with_sample_weight")
+        arguments = {"loss": loss, "weighted_metrics": accuracy()}
+    else:
+        model, arguments = BertSpanPredictor(CONFIG), {"loss": cross_entropy()}
+    model.compile(BertAdamW(1e-3), **arguments, **options)
+    return model
+
+
+def train(name, arrays, strategy, *, accumulation=1, **options):
+    """What training, evaluation and prediction give, as a flat dictionary."""
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        model = compiled(name, **options)
+    model.gradient_accumulation_steps = accumulation
+    dataset = tf.data.Dataset.from_tensor_slices(arrays)
+    losses = model.fit(dataset.batch(BATCH), verbose=0, shuffle=False).history
+    few = dataset.take(EVALUATED).batch(BATCH)
+    results = {f"fit/{key}": value[-1] for key, value in losses.items()}
+    results |= {
+        f"evaluate/{key}": value
+        for key, value in model.evaluate(few, verbose=0, return_dict=True).items()
+    }
+    for index, output in enumerate(keras.tree.flatten(model.predict(few, verbose=0))):
+        results[f"predict/{index}"] = output
+    results |= {f"weights/{v.path}": keras.ops.convert_to_numpy(v) for v in model.weights}
+    results["iterations"] = keras.ops.convert_to_numpy(model.optimizer.iterations)
+    return results
+
+
+def main(mode, directory):
+    # Less to trace: kernels as they are for small tensors; the classifier has them all.
+    choose = tensorflow_kernels.is_compiled_by_xla
+    # Optimising graphs would take most of the time.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    if mode == "local":
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+        )
+        mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+        one = tf.distribute.get_strategy()
+        ways = {
+            "one": (one, {}),
+            "mirrored": (mirrored, {}),
+            "accumulated": (one, {"accumulation": 4}),
+        }
+        more = {
+            "pretrainer": {
+                "mirrored_accumulated": (mirrored, {"accumulation": 2}),
+                "mirrored_execution": (mirrored, {"steps_per_execution": 3}),
+            }
+        }
+    else:
+        index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+        ways, more = {f"worker_{index}": (make_strategy("multi_worker", BATCH), {})}, {}
+    for name, arrays in data().items():
+        tensorflow_kernels.is_compiled_by_xla = choose if name == "classifier" else lambda: True
+        for way, (strategy, options) in (ways | more.get(name, {})).items():
+            results = train(name, arrays, strategy, **options)
+            np.savez(Path(directory) / f"{name}-{way}.npz", **results)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,200 @@
+"""A global batch gives one step, however it is split."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert.errors import InputError
+from keras_bert.models.classifier import BertClassifier
+from keras_bert.training.optimizer import BertAdamW
+from keras_bert.training.strategy import make_strategy
+from tests.keras_bert.training import strategy_worker
+
+ROOT = Path(__file__).parents[3]
+TASKS = ("pretrainer", "masked_lm", "classifier", "tagger", "spans")
+WAYS = ("mirrored", "accumulated", "worker_0", "worker_1")
+
+
+def start(mode, directory, environment=None):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})}
+    command = [sys.executable, "-m", "tests.keras_bert.training.strategy_worker", mode, directory]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+
+
+def free_addresses(count):
+    with_ports = [socket.socket() for _ in range(count)]
+    for one in with_ports:
+        one.bind(("127.0.0.1", 0))
+    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in with_ports]
+    for one in with_ports:
+        one.close()
+    return addresses
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("strategies")
+    addresses = free_addresses(2)
+    processes = [start("local", directory)]
+    for index in range(2):
+        task = {"type": "worker", "index": index}
+        configuration = json.dumps({"cluster": {"worker": addresses}, "task": task})
+        processes.append(start("workers", directory, {"TF_CONFIG": configuration}))
+    for process in processes:
+        try:
+            _, errors = process.communicate(timeout=500)
+        finally:
+            process.kill()
+        assert process.returncode == 0, errors.decode()[-4000:]
+    return {path.stem: dict(np.load(path, allow_pickle=False)) for path in directory.glob("*.npz")}
+
+
+def differences(one, other):
+    """The greatest difference in logs, predictions and weights."""
+    assert one.keys() == other.keys()
+    found = {}
+    for name, value in one.items():
+        assert value.shape == other[name].shape, name
+        part = name.split("/")[0]
+        found[part] = max(found.get(part, 0.0), float(np.abs(value - other[name]).max()))
+    return found
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("way", WAYS)
+def test_every_split_gives_the_step_of_one_device(results, task, way):
+    expected = results[f"{task}-one"]
+    assert expected["iterations"] == 20
+    for part, difference in differences(expected, results[f"{task}-{way}"]).items():
+        assert difference <= 1e-5, part
+
+
+@pytest.mark.parametrize("way", ["mirrored_accumulated", "mirrored_execution"])
+def test_splits_combine(results, way):
+    expected = results["pretrainer-one"]
+    for part, difference in differences(expected, results[f"pretrainer-{way}"]).items():
+        assert difference <= 1e-5, part
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_workers_end_with_equal_weights(results, task):
+    workers = [results[f"{task}-worker_{index}"] for index in range(2)]
+    assert set(differences(*workers).values()) == {0.0}
+
+
+def pretrainer(**options):
+    keras.utils.set_random_seed(0)
+    return strategy_worker.compiled("pretrainer", **options)
+
+
+def first_rows(count):
+    """That many rows of the pre-training data, in batches of one size."""
+    arrays = strategy_worker.data()["pretrainer"]
+    dataset = tf.data.Dataset.from_tensor_slices(arrays).take(count)
+    return dataset.batch(strategy_worker.BATCH, drop_remainder=True)
+
+
+def test_the_step_compiles_with_xla():
+    dataset = first_rows(4 * strategy_worker.BATCH)
+    found = []
+    for options, accumulation in (({}, 1), ({"jit_compile": True}, 2)):
+        model = pretrainer(**options)
+        model.gradient_accumulation_steps = accumulation
+        logs = model.fit(dataset, verbose=0, shuffle=False).history
+        weights = [keras.ops.convert_to_numpy(weight) for weight in model.weights]
+        found.append([*(value[-1] for value in logs.values()), *weights])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+    model.gradient_accumulation_steps = 4
+    with pytest.raises(InputError, match="6 rows in 4 steps"):
+        model.fit(dataset, verbose=0, shuffle=False)
+
+
+def state(model):
+    variables = [*model.weights, *model.optimizer.variables, *model.metrics_variables]
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def test_a_step_that_is_not_finite_changes_nothing():
+    inputs, targets, weights = next(iter(first_rows(strategy_worker.BATCH)))
+    bad = {**weights, "masked_lm_logits": weights["masked_lm_logits"] * np.nan}
+    model = pretrainer(run_eagerly=True)
+    model.gradient_accumulation_steps = 2
+    model.build_training((inputs, targets, weights))
+    model.train_step((inputs, targets, weights))
+    before = state(model)
+    for count in (1, 2):
+        logs = model.train_step((inputs, targets, bad))
+        assert all(np.isfinite(value) for value in logs.values())
+        assert model.skipped_steps == model.skipped_steps_in_a_row == count
+    for one, other in zip(before, state(model), strict=True):
+        np.testing.assert_array_equal(one, other)
+    model.train_step((inputs, targets, weights))
+    assert (model.skipped_steps, model.skipped_steps_in_a_row) == (2, 0)
+    assert any((one != other).any() for one, other in zip(before, state(model), strict=True))
+
+
+def test_wrong_accumulation_steps(tiny_config):
+    model = BertClassifier(tiny_config, num_classes=2)
+    for steps in (0, 1.5):
+        with pytest.raises(InputError, match=f"Received: {steps}"):
+            model.gradient_accumulation_steps = steps
+
+
+def test_wrong_losses(tiny_config, features):
+    model = BertClassifier(tiny_config, num_classes=2)
+    model.compile(BertAdamW(), keras.losses.MeanSquaredError(reduction="none"), run_eagerly=True)
+    with pytest.raises(InputError, match="`reduction`"):
+        model.train_on_batch(features, np.eye(2, dtype="float32"))
+
+
+def test_the_found_strategy_is_named(monkeypatch, capsys):
+    for name in ("TF_CONFIG", "SLURM_PROCID", "TPU_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    strategy = make_strategy("auto", 8)
+    assert strategy.num_replicas_in_sync == 1
+    assert "strategy: one_device, because there is no GPU" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "configuration", "message"),
+    [
+        ("auto", '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}}', "supported: auto, one_device"),
+        ("auto", "[1]", "`TF_CONFIG` must be JSON"),
+        ("auto", "{", "`TF_CONFIG` must be JSON"),
+        ("multi_worker", "", "needs a cluster"),
+        ("tpu", "", "needs a TPU; supported: auto, one_device"),
+        ("parameter_server", "", "must be one of auto, one_device, mirrored, multi_worker, tpu"),
+    ],
+)
+def test_strategies_that_cannot_be(monkeypatch, name, configuration, message):
+    monkeypatch.delenv("SLURM_PROCID", raising=False)
+    monkeypatch.setenv("TF_CONFIG", configuration)
+    with pytest.raises(InputError, match=message):
+        make_strategy(name, 8)
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [
+        ({"TF_CONFIG": '{"cluster": {"worker": ["a:1", "b:1"]}}'}, "TF_CONFIG names 2 workers"),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "3"}, "Slurm runs 3 tasks"),
+    ],
+)
+def test_a_cluster_is_found(monkeypatch, environment, found):
+    from keras_bert.training import strategy
+
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert strategy._found() == ("multi_worker", found)
