@@ -114,9 +114,9 @@ class ExampleStreams:
         own = taken > 0
         pieces = tuple(tf.boolean_mask(part, own) for part in (order, skipped, taken))
         examples = tf.data.Dataset.from_tensor_slices(pieces).interleave(
-            self._piece, cycle_length=_MIXED_SHARDS, block_length=_BLOCK
+            self._piece, cycle_length=_MIXED_SHARDS, block_length=1
         )
-        windows = examples.batch(self._window).enumerate()
+        windows = examples.rebatch(self._window).enumerate()
         if self._shuffled:
             # Whole windows by a stateless permutation: Dataset.shuffle mixes its seed with
             # TensorFlow's global one, so that its order is no function of `seed` alone.
@@ -125,10 +125,12 @@ class ExampleStreams:
         return windows.map(lambda _, parts: (tf.fill([tf.size(parts[0])], epoch), *parts))
 
     def _piece(self, shard: tf.Tensor, skipped: tf.Tensor, taken: tf.Tensor) -> tf.data.Dataset:
-        """Part of a shard, with the places of its examples among all."""
+        """Part of a shard in blocks, with the places of its examples among all."""
         offsets = tf.cumsum(tf.constant(self._sizes, tf.int64), exclusive=True)
         records = tf.data.TFRecordDataset(tf.gather(self._paths, shard))
-        return records.enumerate(tf.gather(offsets, shard)).skip(skipped).take(taken)
+        records = records.enumerate(tf.gather(offsets, shard)).skip(skipped).take(taken)
+        # Blocks pass from dataset to dataset as one; examples would one by one.
+        return records.batch(_BLOCK)
 
 
 def _permuted(parts: tuple[tf.Tensor, tf.Tensor], key: list) -> tuple[tf.Tensor, tf.Tensor]:
