@@ -16,6 +16,19 @@ else:
     class DistributedTraining:
         """Other backends train as Keras does."""
 
+        @property
+        def gradient_accumulation_steps(self) -> int:
+            return 1
+
+        @gradient_accumulation_steps.setter
+        def gradient_accumulation_steps(self, steps: int) -> None:
+            if steps != 1:
+                raise InputError(
+                    "`gradient_accumulation_steps` needs TensorFlow; elsewhere the optimizers of "
+                    f"Keras have an argument of this name. Received: {steps} with the backend "
+                    f"{keras.backend.backend()}"
+                )
+
 
 INPUT_DTYPES = {"token_ids": "int32", "segment_ids": "int32", "padding_mask": "bool"}
 

@@ -92,8 +92,10 @@ def compiled(name, **options):
         arguments = {"loss": loss, "weighted_metrics": accuracy()}
     else:
         model, arguments = BertSpanPredictor(CONFIG), {"loss": cross_entropy()}
-    # Every gradient is longer, so that the clipping counts.
-    model.compile(BertAdamW(1e-3, global_clipnorm=0.1), **arguments, **options)
+    # Every gradient is longer than the clipping. With the usual epsilon Adam would make steps of
+    # the gradients of biases that a softmax cancels, which are rounding alone.
+    optimizer = BertAdamW(1e-3, global_clipnorm=0.1, epsilon=1e-4)
+    model.compile(optimizer, **arguments, **options)
     return model
 
 
@@ -104,19 +106,22 @@ def train(name, arrays, strategy, *, accumulation=1, **options):
         model = compiled(name, **options)
     model.gradient_accumulation_steps = accumulation
     dataset = tf.data.Dataset.from_tensor_slices(arrays)
-    losses = model.fit(dataset.batch(BATCH), verbose=0, shuffle=False).history
-    few = dataset.take(EVALUATED).batch(BATCH)
-    results = {f"fit/{key}": value[-1] for key, value in losses.items()}
-    results |= {
-        f"evaluate/{key}": value
-        for key, value in model.evaluate(few, verbose=0, return_dict=True).items()
-    }
-    for index, output in enumerate(keras.tree.flatten(model.predict(few, verbose=0))):
-        results[f"predict/{index}"] = output
+    history = model.fit(dataset.batch(BATCH), verbose=0, shuffle=False).history
+    results = {f"fit/{name}": values[-1] for name, values in history.items()}
+    if accumulation == 1 and not options:
+        results |= measured(model, dataset.take(EVALUATED).batch(BATCH))
     for index, variable in enumerate(model.weights):
         results[f"weights/{index}"] = keras.ops.convert_to_numpy(variable)
     results["iterations"] = keras.ops.convert_to_numpy(model.optimizer.iterations)
     return results
+
+
+def measured(model, dataset):
+    logs = model.evaluate(dataset, verbose=0, return_dict=True)
+    outputs = keras.tree.flatten(model.predict(dataset, verbose=0))
+    return {f"evaluate/{name}": value for name, value in logs.items()} | {
+        f"predict/{index}": output for index, output in enumerate(outputs)
+    }
 
 
 def main(mode, directory):
