@@ -36,9 +36,9 @@ def new_file(path: str | os.PathLike) -> Iterator[Path]:
     temporary = path.parent / f"{_PREFIX}{os.getpid()}-{path.name}"
     try:
         yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        _sync(temporary)
         os.replace(temporary, path)
+        _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -62,9 +62,23 @@ def new_directory(path: str | os.PathLike) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o755)  # mkdtemp makes private directories; a server must read this one.
+        # On the disk before the name is: a rename can outrun the data when the power fails.
+        for directory, _, names in os.walk(temporary):
+            for name in (*names, "."):
+                _sync(Path(directory) / name)
         os.rename(temporary, path)
+        _sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file, or the names in a directory, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
