@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_bert.errors import InputError
 from keras_bert.models.pretrainer import BertPretrainer
@@ -288,3 +289,15 @@ def test_a_host_reads_its_own_share(shards, vocabulary):
 def test_wrong_hosts(shards, vocabulary):
     with pytest.raises(InputError, match="hosts=2, host=2, batch_size=7"):
         batches(shards, vocabulary, hosts=2, host=2)
+
+
+@pytest.mark.parametrize("options", [{}, {"shuffle_buffer": 5}, {"shuffle_buffer": 0}])
+def test_any_batch_can_be_the_first(shards, vocabulary, options):
+    options = {"batch_size": 4, **options}
+    whole = batches(shards, vocabulary, 14, **options)
+    for start in range(13):
+        found = batches(shards, vocabulary, 2, first_batch=start, **options)
+        for batch, expected in zip(found, whole[start:], strict=False):
+            tf.nest.map_structure(np.testing.assert_array_equal, batch, expected)
+    assert len(batches(shards, vocabulary, epochs=2, first_batch=9, **options)) == 1
+    assert not batches(shards, vocabulary, epochs=2, first_batch=30, **options)
