@@ -113,10 +113,23 @@ def check_at_least_one(options: Any, *names: str) -> None:
     Raises:
         InputError: If one of them is below 1; the message names the flag and the value.
     """
+    _check_at_least(1, options, names)
+
+
+def check_not_negative(options: Any, *names: str) -> None:
+    """Checks options that count something and may be 0.
+
+    Raises:
+        InputError: If one of them is below 0; the message names the flag and the value.
+    """
+    _check_at_least(0, options, names)
+
+
+def _check_at_least(least: int, options: Any, names: Sequence[str]) -> None:
     for name in names:
         value = getattr(options, name)
-        if value is not None and value < 1:
-            raise InputError(f"`{flag(name)}` must be at least 1. Received: {value}")
+        if value is not None and value < least:
+            raise InputError(f"`{flag(name)}` must be at least {least}. Received: {value}")
 
 
 def check_unused(options: Any, *names: str, reason: str) -> None:

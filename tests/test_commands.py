@@ -84,6 +84,7 @@ def test_run_directory_of_pretraining(work):
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == [
         "step-00000010",
         "step-00000020",
+        "step-00000025",
     ]
     BertPretrainer.from_checkpoint(run / "checkpoints" / "step-00000020")
     assert (run / "model" / "vocab.txt").read_text() == (work / "vocab.txt").read_text()

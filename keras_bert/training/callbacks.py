@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -75,15 +74,16 @@ class ProgressBar(keras.callbacks.Callback):
         total_steps: int.
         examples_per_step: int.
         title: str.
+        done: int. Steps that an earlier process has done.
     """
 
-    def __init__(self, total_steps: int, *, examples_per_step: int, title: str):
+    def __init__(self, total_steps: int, *, examples_per_step: int, title: str, done: int = 0):
         super().__init__()
         self._total_steps = total_steps
         self._examples_per_step = examples_per_step
         self._title = title
         self._console = rich.console.Console(stderr=True)
-        self._steps = 0
+        self._first = self._steps = done
 
     def on_train_begin(self, logs=None):
         self._started = time.perf_counter()
@@ -98,7 +98,9 @@ class ProgressBar(keras.callbacks.Callback):
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task(self._title, total=self._total_steps, rate="", values="")
+        self._task = self._bar.add_task(
+            self._title, total=self._total_steps, completed=self._first, rate="", values=""
+        )
         self._bar.start()
 
     def on_train_batch_end(self, batch, logs=None):
@@ -107,14 +109,16 @@ class ProgressBar(keras.callbacks.Callback):
 
     def _rate(self) -> str:
         seconds = time.perf_counter() - self._started
-        return f"{self._steps * self._examples_per_step / seconds:.1f} sequences/s"
+        steps = self._steps - self._first
+        return f"{steps * self._examples_per_step / seconds:.1f} sequences/s"
 
     def on_epoch_end(self, epoch, logs=None):
         logs = readable(logs or {})
         values = "  ".join(f"{name} {value:.3f}" for name, value in logs.items())
         self._bar.update(self._task, values=values)
         if not self._console.is_terminal:
-            left = (self._total_steps / self._steps - 1) * (time.perf_counter() - self._started)
+            seconds = time.perf_counter() - self._started
+            left = (self._total_steps - self._steps) / (self._steps - self._first) * seconds
             print(
                 f"{self._title}: step {self._steps}/{self._total_steps}  {self._rate()}  "
                 f"{left:.0f} s left  {values}",
@@ -124,32 +128,6 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self._bar.stop()
-
-
-class CheckpointCopies(keras.callbacks.Callback):
-    """Writes `checkpoints/step-00001000/` and so on: model directories of the run so far.
-
-    Args:
-        directory: Where to write.
-        every: int. Optimizer steps between two copies.
-        tokenizer: `BertTokenizer` to store beside the weights.
-    """
-
-    def __init__(self, directory: str | os.PathLike, *, every: int, tokenizer):
-        super().__init__()
-        self._directory = Path(directory)
-        self._every = every
-        self._tokenizer = tokenizer
-
-    def on_train_begin(self, logs=None):
-        # Of earlier phases too.
-        self._steps = int(np.asarray(_inner(self.model.optimizer).iterations))
-
-    def on_train_batch_end(self, batch, logs=None):
-        self._steps += 1
-        if self._steps % self._every == 0:
-            name = f"step-{self._steps:08d}"
-            self.model.save_checkpoint(self._directory / name, tokenizer=self._tokenizer)
 
 
 class StopAfter(keras.callbacks.Callback):

@@ -22,20 +22,26 @@ def examples_dataset(
     *,
     batch_size: int,
     shuffle_seed: int | None = None,
+    start_batch: int = 0,
 ) -> tf.data.Dataset:
     """Batches of `(features, label)`, each padded to its own longest row if so preprocessed.
+
+    They begin again after the last example, without end.
 
     Args:
         examples: `ClassificationExamples` with labels.
         preprocessor: `BertPreprocessor`.
         batch_size: int.
         shuffle_seed: int or None. Another order in every epoch; None keeps the order.
+        start_batch: int. Batches to leave out at the beginning, of the first epoch and beyond.
     """
     dataset = tf.data.Dataset.from_tensor_slices((examples.texts, examples.labels))
     if shuffle_seed is not None:
         dataset = dataset.shuffle(len(examples), seed=shuffle_seed)
     return (
         dataset.batch(batch_size)
+        .repeat()
+        .skip(start_batch)
         .map(lambda texts, labels: (preprocessor(texts), labels), tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )

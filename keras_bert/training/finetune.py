@@ -1,29 +1,31 @@
 """`python -m keras_bert finetune`."""
 
 import math
-import time
 from pathlib import Path
 
 import keras
 
-from keras_bert.command_line import check_at_least_one, resolved
+from keras_bert.command_line import check_at_least_one, check_not_negative, resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.tasks.registry import task_named
 from keras_bert.text.preprocessor import BertPreprocessor
 from keras_bert.text.tokenizer import BertTokenizer
-from keras_bert.training.callbacks import ProgressBar, StopAfter, TensorBoardScalars
+from keras_bert.training.callbacks import ProgressBar, TensorBoardScalars
 from keras_bert.training.classification import check_lengths, examples_dataset, score_split
 from keras_bert.training.losses import readable
 from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 from keras_bert.training.options import FinetuneOptions
-from keras_bert.training.run_directory import RunDirectory, load_tokenizer
+from keras_bert.training.resumable_training import ResumableTraining
+from keras_bert.training.run_directory import RunDirectory, fingerprint, load_tokenizer
 from keras_bert.training.strategy import dtype_policy, make_strategy, set_seed
 
 
 def finetune(options: FinetuneOptions) -> dict:
     """Fine-tunes a classifier and scores it on the dev file.
+
+    A run that was stopped goes on from its newest checkpoint and ends with the same bits.
 
     Returns:
         The metrics, also written to `metrics.json`: the task's on `dev`, the last training loss
@@ -33,6 +35,7 @@ def finetune(options: FinetuneOptions) -> dict:
         InputError: If data, model and options do not fit together.
     """
     check_at_least_one(options, "epochs", "batch_size", "log_steps")
+    check_not_negative(options, "checkpoint_steps", "keep_checkpoints")
     if not 0 <= options.warmup_share <= 1:
         raise InputError(
             f"`--warmup-share` must lie between 0 and 1. Received: {options.warmup_share}"
@@ -41,7 +44,11 @@ def finetune(options: FinetuneOptions) -> dict:
         raise InputError(
             f"`--layer-decay` must be above 0 and at most 1. Received: {options.layer_decay}"
         )
-    run = RunDirectory(options.output, resolved(options))
+    with RunDirectory(options.output, resolved(options)) as run:
+        return _finetune(options, run)
+
+
+def _finetune(options: FinetuneOptions, run: RunDirectory) -> dict:
     task = task_named(options.task)
     labels = task.labels(options.data)
     train = task.read(options.data, "train", labels=labels)
@@ -79,34 +86,43 @@ def finetune(options: FinetuneOptions) -> dict:
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         )
-    run.create()
-    dataset = examples_dataset(
-        train, preprocessor, batch_size=options.batch_size, shuffle_seed=options.seed
-    ).repeat()
-    log_steps = min(options.log_steps, steps)
-    started = time.perf_counter()
-    history = model.fit(
-        dataset,
-        epochs=math.ceil(steps / log_steps),
-        steps_per_epoch=log_steps,
-        callbacks=[
-            TensorBoardScalars(run.tensorboard, examples_per_step=options.batch_size),
-            ProgressBar(steps, examples_per_step=options.batch_size, title="fine-tuning"),
-            StopAfter(steps),
-        ],
-        shuffle=False,
-        verbose=0,
+    run.create(inputs={"data": fingerprint(options.data), "init": fingerprint(options.init)})
+    training = ResumableTraining(
+        model,
+        run,
+        total_steps=steps,
+        log_steps=options.log_steps,
+        checkpoint_steps=options.checkpoint_steps,
+        keep_checkpoints=options.keep_checkpoints,
+        tokenizer=tokenizer,
     )
-    seconds = time.perf_counter() - started
-    metrics = {
-        "task": task.name,
-        "train_examples": len(train),
-        "dev_examples": len(dev),
-        "dev": score_split(task, model, preprocessor, dev, batch_size=options.batch_size),
-        "training": readable({name: values[-1] for name, values in history.history.items()}),
-        "seconds": seconds,
-        "examples_per_second": len(train) * options.epochs / seconds,
-    }
-    model.save_checkpoint(run.model, tokenizer=tokenizer)
+    with training:
+        training.fit(
+            steps,
+            dataset=lambda done: examples_dataset(
+                train,
+                preprocessor,
+                batch_size=options.batch_size,
+                shuffle_seed=options.seed,
+                start_batch=done,
+            ),
+            callbacks=lambda done: [
+                TensorBoardScalars(run.tensorboard, examples_per_step=options.batch_size),
+                ProgressBar(
+                    steps, examples_per_step=options.batch_size, title="fine-tuning", done=done
+                ),
+            ],
+        )
+        seconds = training.seconds
+        metrics = {
+            "task": task.name,
+            "train_examples": len(train),
+            "dev_examples": len(dev),
+            "dev": score_split(task, model, preprocessor, dev, batch_size=options.batch_size),
+            "training": readable(training.logs),
+            "seconds": seconds,
+            "examples_per_second": len(train) * options.epochs / seconds,
+        }
+        model.save_checkpoint(run.model, tokenizer=tokenizer)
     run.finish(f"fine-tuning: {run.path}", metrics)
     return metrics

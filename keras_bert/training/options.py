@@ -16,13 +16,20 @@ _STRATEGY = (
 )
 _PRECISION = "type of activations and products; weights stay float32, float16 scales its loss"
 
+_CHECKPOINT_STEPS = (
+    "steps between two checkpoints, from which a stopped run goes on; 0 for none, not at a signal "
+    "either"
+)
+_KEEP_CHECKPOINTS = "newest checkpoints to keep; 0 for all"
+_ALLOW_CHANGES = "go on with a stopped run under other options or inputs than it began with"
+
 
 @dataclasses.dataclass(frozen=True)
 class PretrainOptions:
     """Options of `python -m keras_bert pretrain`."""
 
     data: str = option(help="shard directory made by `python -m data_gen pretrain`")
-    output: str = option(help="run directory to make")
+    output: str = option(help="run directory to make, or of a stopped run to go on with")
     model: str = option(
         "base", help="tiny, mini, small, medium, base, large, L<layers>-H<hidden> or a config.json"
     )
@@ -70,9 +77,9 @@ class PretrainOptions:
     seed: int = option(12345, help="seed of weights, dropout, order and masks")
     shuffle_buffer: int = option(10000, help="sequences held to shuffle among")
     log_steps: int = option(50, help="steps between two points in TensorBoard")
-    checkpoint_steps: int = option(
-        0, help="steps between two copies of the model in checkpoints/; 0 for none"
-    )
+    checkpoint_steps: int = option(1000, help=_CHECKPOINT_STEPS)
+    keep_checkpoints: int = option(3, help=_KEEP_CHECKPOINTS)
+    allow_changes: bool = option(False, help=_ALLOW_CHANGES)
     strategy: Strategy = option("auto", help=_STRATEGY)
     precision: Precision = option("float32", help=_PRECISION)
 
@@ -86,7 +93,7 @@ class FinetuneOptions:
         help="directory with train and dev files: the task's own, or .jsonl, .tsv or .csv"
     )
     init: str = option(help="model directory to start from")
-    output: str = option(help="run directory to make")
+    output: str = option(help="run directory to make, or of a stopped run to go on with")
     random_weights: bool = option(
         False, help="take only size and vocabulary from --init: a baseline without pre-training"
     )
@@ -101,6 +108,9 @@ class FinetuneOptions:
     sequence_length: int = option(128, help="tokens of an example, at most; longer ones are cut")
     seed: int = option(12345, help="seed of new weights, dropout and order")
     log_steps: int = option(20, help="steps between two points in TensorBoard")
+    checkpoint_steps: int = option(1000, help=_CHECKPOINT_STEPS)
+    keep_checkpoints: int = option(3, help=_KEEP_CHECKPOINTS)
+    allow_changes: bool = option(False, help=_ALLOW_CHANGES)
     strategy: Strategy = option("auto", help=_STRATEGY)
     precision: Precision = option("float32", help=_PRECISION)
 

@@ -1,30 +1,25 @@
 """`python -m keras_bert pretrain`."""
 
 import dataclasses
-import math
-import time
 from pathlib import Path
 
 import keras
 
-from keras_bert.command_line import check_at_least_one, resolved
+from keras_bert.command_line import check_at_least_one, check_not_negative, resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.records import MANIFEST
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import Vocabulary
-from keras_bert.training.callbacks import (
-    CheckpointCopies,
-    ProgressBar,
-    StopAfter,
-    TensorBoardScalars,
-)
+from keras_bert.training.callbacks import ProgressBar, TensorBoardScalars
 from keras_bert.training.lamb import BertLamb
 from keras_bert.training.losses import pretraining_losses, readable
 from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 from keras_bert.training.options import PretrainOptions
 from keras_bert.training.phases import make_phase, read_vocabulary, training_phases
-from keras_bert.training.run_directory import RunDirectory, load_tokenizer
+from keras_bert.training.resumable_training import ResumableTraining
+from keras_bert.training.run_directory import RunDirectory, fingerprint, load_tokenizer
 from keras_bert.training.strategy import dtype_policy, make_strategy, set_seed
 
 _LONGEST_WARMUP = 10000  # of the paper
@@ -32,6 +27,8 @@ _LONGEST_WARMUP = 10000  # of the paper
 
 def pretrain(options: PretrainOptions) -> dict:
     """Pre-trains a model on shards with masked language model and next sentence.
+
+    A run that was stopped goes on from its newest checkpoint and ends with the same bits.
 
     Returns:
         The metrics, also written to `metrics.json`: `before` and `after` with the losses and
@@ -42,7 +39,12 @@ def pretrain(options: PretrainOptions) -> dict:
     """
     check_at_least_one(options, "steps", "batch_size", "log_steps", "validation_steps")
     check_at_least_one(options, "max_predictions", "long_batch_size", "gradient_accumulation_steps")
-    run = RunDirectory(options.output, resolved(options))
+    check_not_negative(options, "checkpoint_steps", "keep_checkpoints")
+    with RunDirectory(options.output, resolved(options)) as run:
+        return _pretrain(options, run)
+
+
+def _pretrain(options: PretrainOptions, run: RunDirectory) -> dict:
     vocabulary = read_vocabulary(options.data)
     phases = training_phases(options, vocabulary)
     config = _model_config(options, vocabulary)
@@ -73,7 +75,7 @@ def pretrain(options: PretrainOptions) -> dict:
             model = BertPretrainer(config, next_sentence=pairs, dtype=policy)
         model.compile(_optimizer(options), **pretraining_losses(pairs=pairs))
     model.gradient_accumulation_steps = options.gradient_accumulation_steps
-    run.create()
+    run.create(inputs=_fingerprints(options))
 
     def measure() -> dict[str, float]:
         batch_size = min(options.batch_size, validation.manifest.examples)
@@ -84,57 +86,71 @@ def pretrain(options: PretrainOptions) -> dict:
         with validation.readable():
             return readable(model.evaluate(batches, steps=steps, verbose=0, return_dict=True))
 
-    metrics: dict = {"parameters": model.count_params(), "steps": options.steps}
-    if options.validation:
-        metrics["before"] = measure()
     tokenizer = BertTokenizer(vocabulary, lowercase=phases[0].manifest.lowercase)
-    started = time.perf_counter()
-    for phase in phases:
-        # A graph of its own for each length: shapes stay static.
-        model.make_train_function(force=True)
-        with phase.readable():
-            metrics["training"] = _fit(model, options, phase, run, tokenizer)
-    seconds = time.perf_counter() - started
-    metrics["seconds"] = seconds
-    sequences = sum(phase.steps * phase.batch_size for phase in phases)
-    metrics["sequences_per_second"] = sequences / seconds
-    if options.validation:
-        metrics["after"] = measure()
-    model.save_checkpoint(run.model, tokenizer=tokenizer)
+    metrics: dict = {"parameters": model.count_params(), "steps": options.steps}
+    training = ResumableTraining(
+        model,
+        run,
+        total_steps=options.steps,
+        log_steps=options.log_steps,
+        checkpoint_steps=options.checkpoint_steps,
+        keep_checkpoints=options.keep_checkpoints,
+        tokenizer=tokenizer,
+    )
+    with training:
+        if options.validation:
+            if "before" not in training.facts:
+                training.facts["before"] = measure()
+            metrics["before"] = training.facts["before"]
+        for phase in phases:
+            with phase.readable():
+                _fit(training, options, phase, run, strategy)
+        metrics["training"] = readable(training.logs)
+        metrics["seconds"] = training.seconds
+        sequences = sum(phase.steps * phase.batch_size for phase in phases)
+        metrics["sequences_per_second"] = sequences / training.seconds
+        if options.validation:
+            metrics["after"] = measure()
+        model.save_checkpoint(run.model, tokenizer=tokenizer)
     run.finish(f"pre-training: {run.path}", metrics)
     return metrics
 
 
-def _fit(model, options, phase, run, tokenizer) -> dict[str, float]:
-    length = phase.manifest.sequence_length
-    callbacks: list[keras.callbacks.Callback] = [
-        TensorBoardScalars(
-            run.tensorboard,
-            examples_per_step=phase.batch_size,
-            tokens_per_example=phase.manifest.statistics.get("tokens_per_example"),
+def _fit(training: ResumableTraining, options, phase, run: RunDirectory, strategy) -> None:
+    def callbacks(done: int) -> list[keras.callbacks.Callback]:
+        return [
+            TensorBoardScalars(
+                run.tensorboard,
+                examples_per_step=phase.batch_size,
+                tokens_per_example=phase.manifest.statistics.get("tokens_per_example"),
+            ),
+            ProgressBar(
+                phase.steps,
+                examples_per_step=phase.batch_size,
+                title=f"pre-training, {phase.manifest.sequence_length} tokens",
+                done=done,
+            ),
+        ]
+
+    training.fit(
+        phase.steps,
+        dataset=lambda done: phase.dataset(
+            shuffle_buffer=options.shuffle_buffer, strategy=strategy, first_batch=done
         ),
-        ProgressBar(
-            phase.steps,
-            examples_per_step=phase.batch_size,
-            title=f"pre-training, {length} tokens",
-        ),
-    ]
-    if options.checkpoint_steps:
-        callbacks.append(
-            CheckpointCopies(run.checkpoints, every=options.checkpoint_steps, tokenizer=tokenizer)
-        )
-    callbacks.append(StopAfter(phase.steps))
-    log_steps = min(options.log_steps, phase.steps)
-    # A Keras epoch is the interval between two points; one iterator runs through all of them.
-    history = model.fit(
-        phase.dataset(shuffle_buffer=options.shuffle_buffer, strategy=model.distribute_strategy),
-        epochs=math.ceil(phase.steps / log_steps),
-        steps_per_epoch=log_steps,
         callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
     )
-    return readable({name: values[-1] for name, values in history.history.items()})
+
+
+def _fingerprints(options: PretrainOptions) -> dict[str, str]:
+    """What the numbers depend on besides the options' own values."""
+    shards = {name: getattr(options, name) for name in ("data", "long_data", "validation")}
+    # A manifest has the SHA-256 of every shard.
+    found = {name: fingerprint(Path(d) / MANIFEST) for name, d in shards.items() if d}
+    if options.init:
+        found["init"] = fingerprint(options.init)
+    elif Path(options.model).is_file():
+        found["model"] = fingerprint(options.model)
+    return found
 
 
 def _model_config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:

@@ -1,39 +1,162 @@
-"""The directory of a run: configuration, TensorBoard, metrics, the model at the end."""
+"""The directory of a run: configuration, checkpoints, TensorBoard, metrics and the model."""
 
+import contextlib
+import fcntl
+import hashlib
+import importlib.metadata
+import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import rich.console
 import rich.table
 
-from keras_bert.atomic import write_json
+from keras_bert.atomic import remove_incomplete, sha256_of_file, write_json
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.text.tokenizer import BertTokenizer
+from keras_bert.training.checkpoint_directory import newest_checkpoint
+from keras_bert.training.event_files import cut_event_files
+
+# Options that change neither the numbers nor where they are written.
+_FREE_OPTIONS = ("output", "checkpoint_steps", "keep_checkpoints", "allow_changes")
+_CONFIG, _METRICS = "config.json", "metrics.json"
+_LISTED = 5
 
 
 class RunDirectory:
-    """Makes a run directory and knows the places inside it.
+    """Makes a run directory or finds a stopped run in it, and knows the places inside it.
+
+    While the block runs, no other process can train there.
 
     Args:
-        path: The directory; it must not hold another run.
-        options: dict. The resolved options, written to `config.json`.
+        path: The directory; it must not hold a finished run, nor one of other options.
+        options: dict. The resolved options, written to `config.json`. With a true `allow_changes`
+            a stopped run goes on under changed options.
 
     Raises:
-        InputError: If the directory already holds a run.
+        InputError: If the directory holds a finished run, one of other options, another process'
+            run, or something else.
+
+    Example:
+
+    ```python
+    with RunDirectory(options.output, resolved(options)) as run:
+        ...                             # Check and read the inputs.
+        run.create(inputs={"data": sha256})
+        run.saved                       # The newest checkpoint of a stopped run.
+    ```
     """
 
     def __init__(self, path: str | os.PathLike, options: dict[str, Any]):
         self.path = Path(path)
-        if (self.path / "config.json").exists() or (self.path.exists() and not self.path.is_dir()):
-            raise InputError(f"{self.path}: holds a run already; choose another --output")
-        self._options = options
+        self.saved: tuple[Path, dict[str, Any]] | None = None
+        self._options = {name: v for name, v in options.items() if name != "allow_changes"}
+        self._allows_changes = bool(options.get("allow_changes"))
+        self._inputs: dict[str, str] = {}
+        self._resources = contextlib.ExitStack()
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path}: must be a directory; choose another --output")
+        self._check_unfinished()
 
-    def create(self) -> None:
-        """Writes `config.json`; called once the inputs have been checked."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.path / "config.json", self._options)
+    def __enter__(self) -> "RunDirectory":
+        if (self.path / _CONFIG).exists():
+            with self._resources:
+                self._lock()
+                self._check_unfinished()
+                self._check_changes(self._earlier_options())
+                self._resources = self._resources.pop_all()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._resources.close()
+
+    def create(self, inputs: dict[str, str] | None = None) -> None:
+        """Writes `config.json` and finds the newest checkpoint; called once inputs are checked.
+
+        Args:
+            inputs: dict. Fingerprints of what the options name, by option: a stopped run goes on
+                with the same only.
+
+        Raises:
+            InputError: If a stopped run had other inputs, no checkpoint of it is whole, or another
+                process trains here.
+        """
+        self._inputs = inputs or {}
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not (self.path / _CONFIG).exists():
+                self._lock()
+                if (self.path / _CONFIG).exists():
+                    raise InputError(f"{self.path}: another process has begun a run here")
+            remove_incomplete(self.path)
+            remove_incomplete(self.checkpoints)
+            self.saved = newest_checkpoint(self.checkpoints, warn=_warn)
+            event_files: dict[str, int] = {}
+            if self.saved is not None:
+                path, state = self.saved
+                self._check_same(state["inputs"], self._inputs, "what {} names")
+                _warn_of_versions(path, state["versions"])
+                event_files = state["event_files"]
+            cut_event_files(self.tensorboard, event_files)
+            write_json(self.path / _CONFIG, self._options)
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"{self.path}: cannot make the run directory: {reason}") from error
+
+    def description(self) -> dict[str, Any]:
+        """Returns what a checkpoint says of its run: options, inputs and versions, as JSON."""
+        return {"options": self._options, "inputs": self._inputs, "versions": _versions()}
+
+    def _check_unfinished(self) -> None:
+        if (self.path / _METRICS).exists():
+            raise InputError(f"{self.path}: holds a run already; choose another --output")
+
+    def _lock(self) -> None:
+        # Left in place: whoever removed it could lock a file that has no name any more.
+        lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self._resources.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"{self.path}: another process is training here") from error
+
+    def _earlier_options(self) -> dict[str, Any]:
+        path = self.path / _CONFIG
+        try:
+            earlier = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: damaged configuration of a run: {error}") from error
+        if not isinstance(earlier, dict) or not set(earlier) <= set(self._options):
+            raise InputError(
+                f"{path}: not the configuration of such a run; choose another --output"
+            )
+        return earlier
+
+    def _check_changes(self, earlier: dict[str, Any]) -> None:
+        # An option that the run's version did not know had its default, as it has now if unnamed.
+        named = {name: value for name, value in self._options.items() if name in earlier}
+        self._check_same(
+            {name: value for name, value in earlier.items() if name not in _FREE_OPTIONS},
+            {name: value for name, value in named.items() if name not in _FREE_OPTIONS},
+            "{}",
+        )
+
+    def _check_same(self, old: dict[str, Any], new: dict[str, Any], form: str) -> None:
+        changes = []
+        for name in sorted(set(old) | set(new)):
+            if old.get(name) != new.get(name):
+                what = form.format(f"--{name.replace('_', '-')}")
+                changes.append(f"{what}: {old.get(name)} -> {new.get(name)}")
+        if not changes or self._allows_changes:
+            return
+        more = f" and {len(changes) - _LISTED} more" if len(changes) > _LISTED else ""
+        raise InputError(
+            f"{self.path}: holds a run already, begun otherwise ({'; '.join(changes[:_LISTED])}"
+            f"{more}); choose another --output, or go on with it by --allow-changes"
+        )
 
     @property
     def tensorboard(self) -> Path:
@@ -49,7 +172,7 @@ class RunDirectory:
 
     def finish(self, title: str, metrics: dict[str, Any]) -> None:
         """Writes `metrics.json` and prints the summary table."""
-        write_json(self.path / "metrics.json", metrics)
+        write_json(self.path / _METRICS, metrics)
         table = rich.table.Table(title=title)
         table.add_column("metric")
         table.add_column("value", justify="right")
@@ -64,6 +187,42 @@ def _flat(metrics, prefix=""):
             yield from _flat(value, f"{prefix}{name} ")
         else:
             yield f"{prefix}{name}", value
+
+
+def fingerprint(path: str | os.PathLike) -> str:
+    """Returns the SHA-256 of a file, or of the names and contents of a directory's files."""
+    path = Path(path)
+    if path.is_file():
+        return sha256_of_file(path)
+    files = sorted(file for file in path.iterdir() if file.is_file())
+    lines = (f"{sha256_of_file(file)}  {file.name}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    names = ("keras-bert-tf", "keras", "tensorflow", "tensorflow-text", "numpy")
+    return {"python": sys.version.split()[0], **{name: _version(name) for name in names}}
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"  # Run from a checkout that was not installed.
+
+
+def _warn_of_versions(path: Path, earlier: dict[str, str]) -> None:
+    changes = [
+        f"{name}: {earlier.get(name)} -> {version}"
+        for name, version in _versions().items()
+        if earlier.get(name) != version
+    ]
+    if changes:
+        _warn(f"{path}: saved with other versions, bits may differ: {'; '.join(changes)}")
+
+
+def _warn(line: str) -> None:
+    print(f"warning: {line}", file=sys.stderr, flush=True)
 
 
 def load_tokenizer(directory: str | os.PathLike) -> BertTokenizer:

@@ -1,0 +1,259 @@
+"""`model.fit` in parts that can be left and taken up again at any step."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from safetensors import SafetensorError
+
+from keras_bert.checkpoints import huggingface
+from keras_bert.checkpoints.checkpoint import Checkpoint
+from keras_bert.errors import InputError
+from keras_bert.training.background_writer import BackgroundWriter
+from keras_bert.training.callbacks import ProgressBar, StopAfter
+from keras_bert.training.checkpoint_directory import Snapshot, read_arrays, write_checkpoint
+from keras_bert.training.event_files import event_file_sizes
+from keras_bert.training.run_directory import RunDirectory
+from keras_bert.training.termination import Termination
+from keras_bert.training.training_state import capture_state, restore_metrics, restore_state
+
+
+class ResumableTraining:
+    """Fits a model phase by phase, saves its state on the way and goes on from a saved one.
+
+    A run that was stopped at any step ends with the same bits as one that was not: the state holds
+    weights, optimizer, seeds of dropout, metrics of the current interval and the position in the
+    data, which must be a function of that position alone.
+
+    Args:
+        model: A compiled `BertModel`, fresh or as it began.
+        run: `RunDirectory`, created. Its `saved` checkpoint, if there is one, is restored.
+        total_steps: int. Steps of all phases together.
+        log_steps: int. Steps of an interval, which is a Keras epoch.
+        checkpoint_steps: int. Steps between two checkpoints, the last step has one too; 0 for none.
+        keep_checkpoints: int. Newest checkpoints to keep; 0 for all.
+        tokenizer: `BertTokenizer` or None. Stored in checkpoints.
+
+    Example:
+
+    ```python
+    with ResumableTraining(model, run, total_steps=1000, log_steps=50) as training:
+        training.fit(1000, dataset=lambda start: batches.skip(start), callbacks=lambda start: [])
+    ```
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        run: RunDirectory,
+        *,
+        total_steps: int,
+        log_steps: int,
+        checkpoint_steps: int = 1000,
+        keep_checkpoints: int = 3,
+        tokenizer: Any = None,
+    ):
+        self.model = model
+        self.total_steps = total_steps
+        self.checkpoint_steps = checkpoint_steps
+        # Steps done and what `fit` logged last, of earlier processes too.
+        self.step = 0
+        self.logs: dict[str, float] = {}
+        # What the command wants to find again; JSON.
+        self.facts: dict[str, Any] = {}
+        self._run = run
+        self._log_steps = log_steps
+        self._keep_checkpoints = keep_checkpoints
+        self._tokenizer = tokenizer
+        self._first_step = 0  # of the phase
+        self._seconds = 0.0
+        self._started = time.perf_counter()
+        self._metrics: dict | None = None
+        self._writer = BackgroundWriter()
+        self._termination = Termination()
+        if run.saved is not None:
+            self._restore(*run.saved)
+
+    def __enter__(self) -> "ResumableTraining":
+        self._termination.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        try:
+            self._waited(self._writer.__exit__, *error)
+        finally:
+            self._termination.__exit__(*error)
+
+    @property
+    def seconds(self) -> float:
+        """Time since training began, without that between processes."""
+        return self._seconds + time.perf_counter() - self._started
+
+    def fit(
+        self,
+        steps: int,
+        *,
+        dataset: Callable[[int], tf.data.Dataset],
+        callbacks: Callable[[int], Sequence[keras.callbacks.Callback]],
+    ) -> None:
+        """Trains for one phase, or what is left of it.
+
+        Args:
+            steps: int. Steps of the phase.
+            dataset: A function from a number of steps done to the batches from there on.
+            callbacks: A function from a number of steps done to the callbacks from there on.
+        """
+        done = self.step - self._first_step
+        if done < steps:
+            # A graph of its own for each phase: shapes stay static.
+            self.model.make_train_function(force=True)
+        log_steps = min(self._log_steps, steps)
+        while done < steps:
+            # A run that stopped within an interval first ends that.
+            stop = min(done + log_steps - done % log_steps, steps) if done % log_steps else steps
+            if self._metrics is not None:
+                # Keras makes metrics in a first step, which would count in them.
+                self.model.evaluate(dataset(done), steps=1, verbose=0)
+            checkpoints = _Checkpoints(self)
+            chosen = [*callbacks(done), StopAfter(stop - done), checkpoints]
+            first = done // log_steps
+            try:
+                with self._termination.deferred():
+                    self.model.fit(
+                        dataset(done),
+                        initial_epoch=first,
+                        epochs=first + math.ceil((stop - done) / log_steps),
+                        steps_per_epoch=min(log_steps, stop - done),
+                        callbacks=chosen,
+                        shuffle=False,
+                        verbose=0,
+                    )
+            except BaseException:
+                for callback in chosen:
+                    if isinstance(callback, ProgressBar) and checkpoints.have_begun:
+                        callback.on_train_end()  # Gives the terminal back.
+                raise
+            done = stop
+        self._first_step += steps
+
+    def save(self, *, in_interval: bool) -> None:
+        """Copies the state and hands it to the writer."""
+        owned = Checkpoint.of(self.model)
+        for name, array in owned.arrays.items():
+            if not array.flags.owndata:
+                owned.arrays[name] = array.copy()  # It may be the variable's own memory.
+        facts = {
+            "in_interval": in_interval,
+            "seconds": self.seconds,
+            "logs": self.logs,
+            "facts": self.facts,
+            "event_files": event_file_sizes(self._run.tensorboard),
+            **self._run.description(),
+        }
+        snapshot = Snapshot(self.step, owned, capture_state(self.model), facts, self._tokenizer)
+        directory, keep = self._run.checkpoints, self._keep_checkpoints
+        self._waited(self._writer.submit, lambda: write_checkpoint(directory, snapshot, keep=keep))
+
+    def check(self) -> None:
+        """Raises what went wrong in the writer."""
+        self._waited(self._writer.check)
+
+    @property
+    def must_end(self) -> bool:
+        """Whether a signal asked the process to end after the current step."""
+        return self._termination.code is not None
+
+    def end(self) -> None:
+        """Ends the process as the signal asked, once the state is on the disk."""
+        self._waited(self._writer.wait)
+        saved = f"saved in {self._run.checkpoints}; the same command goes on from there"
+        print(
+            f"stopped after step {self.step} of {self.total_steps}: "
+            f"{saved if self.checkpoint_steps else 'not saved, as --checkpoint-steps is 0'}",
+            file=sys.stderr,
+            flush=True,
+        )
+        raise SystemExit(self._termination.code)
+
+    def _waited(self, call: Callable, *arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except (OSError, SafetensorError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"{self._run.checkpoints}: cannot write: {reason}; the same command goes on from "
+                "the last checkpoint"
+            ) from error
+
+    def _restore(self, path, state: dict[str, Any]) -> None:
+        arrays = read_arrays(path)
+        with self.model.distribute_strategy.scope():
+            huggingface.read(path).assign(self.model)
+        restore_state(self.model, arrays, str(path))
+        self.step = state["step"]
+        self.logs = state["logs"]
+        self.facts = state["facts"]
+        self._seconds = state["seconds"]
+        if state["in_interval"]:
+            self._metrics = arrays
+
+    def restore_metrics(self) -> None:
+        """Goes on with the means of the interval in which the run was stopped."""
+        if self._metrics is not None:
+            restore_metrics(self.model, self._metrics, str(self._run.checkpoints))
+            self._metrics = None
+
+
+class _Checkpoints(keras.callbacks.Callback):
+    """Counts steps and saves in time; the last of the callbacks, so that the others have written.
+
+    Args:
+        training: `ResumableTraining`.
+    """
+
+    def __init__(self, training: ResumableTraining):
+        super().__init__()
+        self._training = training
+        self._before = 0
+        self._is_due = False
+        self.have_begun = False
+
+    def on_train_begin(self, logs=None):
+        self.have_begun = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._before = self._training.step
+        # Keras has just reset them.
+        self._training.restore_metrics()
+
+    def on_train_batch_end(self, batch, logs=None):
+        training = self._training
+        training.check()
+        earlier, training.step = training.step, self._before + batch + 1
+        every = training.checkpoint_steps
+        if every and (
+            training.step // every > earlier // every
+            or training.step >= training.total_steps
+            or training.must_end
+        ):
+            self._is_due = True
+        if batch + 1 < self.params["steps"] and not self.model.stop_training:
+            self._save(logs, in_interval=True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        # The interval's point stands in TensorBoard by now.
+        self._save(logs, in_interval=False)
+
+    def _save(self, logs, *, in_interval):
+        training = self._training
+        if self._is_due or not in_interval:
+            training.logs = {name: float(value) for name, value in (logs or {}).items()}
+        if self._is_due:
+            training.save(in_interval=in_interval)
+            self._is_due = False
+        if training.must_end:
+            training.end()

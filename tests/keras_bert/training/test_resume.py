@@ -1,0 +1,271 @@
+"""A stopped run goes on to the same bits as one that was not stopped."""
+
+import fcntl
+import json
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from safetensors.numpy import load_file
+
+from keras_bert.__main__ import main
+from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.records import Manifest, encode_example, write_manifest, write_shard
+
+STEPS, CHECKPOINT_STEPS = 14, 3
+RATES = ("seconds", "sequences_per_second", "tokens_per_second", "examples_per_second")
+
+# Stops itself as the first argument says, at the number in the second, then runs the command.
+FAULTS = """
+import os, signal, sys
+how, when, *arguments = sys.argv[1:]
+count = 0
+def counted(function, fault, counts=lambda *arguments: True):
+    def call(*arguments, **keywords):
+        global count
+        count += counts(*arguments)
+        if count == int(when) and counts(*arguments):
+            fault()
+        return function(*arguments, **keywords)
+    return call
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+def fill_disk():
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20000, resource.RLIM_INFINITY))
+if how == "commit":
+    os.rename = counted(os.rename, kill, lambda old, new: "step-0" in str(new))
+else:
+    import keras
+    fault = {"kill": kill, "terminate": terminate, "interrupt": interrupt, "disk": fill_disk}[how]
+    steps = keras.callbacks.CallbackList.on_train_batch_end
+    keras.callbacks.CallbackList.on_train_batch_end = counted(steps, fault)
+from keras_bert.__main__ import main
+sys.exit(main(arguments))
+"""
+
+
+def write_shards(directory, vocabulary, *, length, count):
+    rng = random.Random(length)
+    written = []
+    for number in range(3):
+        examples = []
+        for _ in range(count):
+            middle = rng.randint(2, length - 4)
+            ids = [rng.randrange(5, len(vocabulary)) for _ in range(length - 3)]
+            ids = [vocabulary.start_id, *ids[:middle], vocabulary.end_id, *ids[middle:]]
+            ids.append(vocabulary.end_id)
+            segments = [0] * (middle + 2) + [1] * (length - middle - 2)
+            label = [rng.randrange(2)]
+            examples.append(
+                encode_example(
+                    {"token_ids": ids, "segment_ids": segments, "next_sentence_label": label}
+                )
+            )
+        written.append(write_shard(directory / f"shard-{number:05d}.tfrecord", examples))
+    vocabulary.save(directory / "vocab.txt")
+    manifest = Manifest(
+        objective="nsp",
+        sequence_length=length,
+        fields=("token_ids", "segment_ids", "next_sentence_label"),
+        max_predictions=None,
+        vocabulary_size=len(vocabulary),
+        vocabulary_sha256=vocabulary.sha256,
+        lowercase=True,
+        settings={},
+        statistics={},
+        shards=tuple(written),
+    )
+    write_manifest(directory, manifest)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory, vocabulary, tiny_config):
+    """Shards of two lengths, a model's configuration and an uninterrupted run."""
+    directory = tmp_path_factory.mktemp("resume")
+    write_shards(directory / "short", vocabulary, length=16, count=7)
+    write_shards(directory / "long", vocabulary, length=24, count=5)
+    (directory / "model.json").write_text(json.dumps(tiny_config.to_dict()))
+    assert main(command(directory, directory / "whole")) == 0
+    return directory
+
+
+def command(work, output, *extra):
+    # Nine steps on short sequences, five on long ones; intervals of four, the last ones shorter.
+    return [
+        "pretrain",
+        *("--data", f"{work}/short", "--long-data", f"{work}/long", "--long-share", "0.36"),
+        *("--validation", f"{work}/long", "--validation-steps", "2", "--shuffle-buffer", "8"),
+        *("--model", f"{work}/model.json", "--steps", str(STEPS), "--batch-size", "4"),
+        *("--log-steps", "4", "--checkpoint-steps", str(CHECKPOINT_STEPS)),
+        *("--learning-rate", "1e-3", "--output", str(output)),
+        *extra,
+    ]
+
+
+def stopped(arguments, how, when):
+    """Runs the command in a process of its own that is stopped after `when` events."""
+    result = subprocess.run(
+        [sys.executable, "-c", FAULTS, how, str(when), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in result.stderr, result.stderr
+    return result
+
+
+def scalars(run):
+    points = {}
+    for path in sorted((run / "tensorboard").glob("*tfevents*")):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            for value in event.summary.value:
+                number = 0.0 if value.tag in RATES else float(tf.make_ndarray(value.tensor))
+                points.setdefault(value.tag, []).append((event.step, number))
+    return points
+
+
+def without_rates(run):
+    metrics = json.loads((run / "metrics.json").read_text())
+    return {name: value for name, value in metrics.items() if name not in RATES}
+
+
+def steps_of(run):
+    return [int(path.name[5:]) for path in sorted((run / "checkpoints").glob("step-*"))]
+
+
+def assert_same(run, whole):
+    for name in ("model/model.safetensors", f"checkpoints/step-{STEPS:08d}/model.safetensors"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
+    state = f"checkpoints/step-{STEPS:08d}/training_state.safetensors"
+    first, second = load_file(run / state), load_file(whole / state)
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    assert scalars(run) == scalars(whole)
+    assert without_rates(run) == without_rates(whole)
+    assert not list(run.rglob(".incomplete-*"))
+
+
+def test_state_of_the_whole_run(work):
+    assert steps_of(work / "whole") == [9, 12, 14]
+    assert [step for step, _ in scalars(work / "whole")["loss"]] == [4, 8, 9, 13, 14]
+    newest = work / "whole" / "checkpoints" / "step-00000012"
+    model = BertPretrainer.from_checkpoint(newest)
+    assert model.count_params() == without_rates(work / "whole")["parameters"]
+    arrays = load_file(newest / "training_state.safetensors")
+    # Every dropout has been drawn from.
+    assert all(array[1] > 0 for name, array in arrays.items() if name.startswith("seeds/"))
+
+
+def test_a_run_stopped_again_and_again(work, tmp_path, capsys):
+    run = tmp_path / "run"
+    arguments = command(work, run)
+    # Within an interval, after one checkpoint.
+    assert stopped(arguments, "kill", 5).returncode == -signal.SIGKILL
+    assert steps_of(run) == [3]
+    # When the second of its own, that of step 9, is written and not yet committed.
+    assert stopped(arguments, "commit", 2).returncode == -signal.SIGKILL
+    assert steps_of(run) == [3, 6]
+    assert list((run / "checkpoints").glob(".incomplete-*"))
+    # While nothing larger than the configuration can be written.
+    result = stopped(arguments, "disk", 1)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith(f"error: {run / 'checkpoints'}: cannot write")
+    assert steps_of(run) == [3, 6]
+    # In the second phase, whose steps the first one's are not a multiple of.
+    result = stopped(arguments, "terminate", 5)
+    assert result.returncode == 143
+    assert "stopped after step 11 of 14: saved in" in result.stderr.splitlines()[-1]
+    assert steps_of(run) == [6, 9, 11]
+
+    refuses_what_does_not_belong(arguments, run, capsys)
+
+    newest = run / "checkpoints" / "step-00000011"
+    flip_a_bit(newest / "training_state.safetensors")
+    assert main(arguments) == 0
+    warning = next(line for line in capsys.readouterr().err.splitlines() if "warning" in line)
+    assert f"{newest}: damaged checkpoint: training_state.safetensors" in warning
+    assert warning.endswith(f"going on from {newest.with_name('step-00000009')}")
+    assert newest.with_name(f"damaged-{newest.name}").is_dir()
+    assert_same(run, work / "whole")
+    assert main(arguments) == 2
+    assert "holds a run already; choose" in capsys.readouterr().err
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def refuses_what_does_not_belong(arguments, run, capsys):
+    def error(*more):
+        assert main([*arguments, *more]) == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with open(run / ".lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "another process is training here" in error()
+    changed = error("--seed", "1", "--batch-size", "8", "--keep-checkpoints", "1")
+    assert "(--batch-size: 4 -> 8; --seed: 12345 -> 1); " in changed
+    assert "--allow-changes" in changed
+    # Another content under the same name.
+    model = Path(arguments[arguments.index("--model") + 1])
+    content = model.read_text()
+    model.write_text(content + " ")
+    assert "what --model names: " in error()
+    model.write_text(content)
+    # The state is of this network's size.
+    model.write_text(content.replace('"num_layers": 2', '"num_layers": 3'))
+    assert "is missing" in error("--allow-changes")
+    model.write_text(content)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_a_run_killed_at_a_random_step(work, tmp_path, seed):
+    rng = random.Random(seed)
+    run = tmp_path / "run"
+    arguments = command(work, run, "--checkpoint-steps", str(rng.randint(1, 5)))
+    how = rng.choice(["kill", "kill", "kill", "commit"])
+    when = rng.randint(1, STEPS if how == "kill" else 2)
+    assert stopped(arguments, how, when).returncode == -signal.SIGKILL
+    assert main(arguments) == 0
+    assert_same(run, work / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_lower_precisions_go_on_too(work, tmp_path, precision):
+    # Of float16 the scale of the loss is part of the state.
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    assert main(command(work, whole, "--precision", precision)) == 0
+    arguments = command(work, run, "--precision", precision)
+    assert stopped(arguments, "kill", 8).returncode == -signal.SIGKILL
+    assert main(arguments) == 0
+    assert_same(run, whole)
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_under_changed_options(work, tmp_path, capsys):
+    run = tmp_path / "run"
+    arguments = command(work, run)
+    assert stopped(arguments, "interrupt", 2).returncode == 130
+    assert steps_of(run) == [2]
+    assert main([*arguments, "--allow-changes", "--seed", "1"]) == 0
+    assert json.loads((run / "config.json").read_text())["seed"] == 1
+    assert scalars(run)["loss"] != scalars(work / "whole")["loss"]
