@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from typing import Any
 
 import keras
 import numpy as np
@@ -145,6 +146,57 @@ class StopAfter(keras.callbacks.Callback):
         self._left -= 1
         if self._left <= 0:
             self.model.stop_training = True
+
+
+class CheckpointInTime(keras.callbacks.Callback):
+    """Counts steps and saves in time; the last of the callbacks, so that the others have written.
+
+    Args:
+        training: `ResumableTraining`.
+    """
+
+    def __init__(self, training: Any):
+        super().__init__()
+        self._training = training
+        self._before = 0
+        self._is_due = False
+        self.have_begun = False
+
+    def on_train_begin(self, logs=None):
+        self.have_begun = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._before = self._training.step
+        # Keras has just reset them.
+        self._training.restore_metrics()
+
+    def on_train_batch_end(self, batch, logs=None):
+        training = self._training
+        training.check()
+        earlier, training.step = training.step, self._before + batch + 1
+        every = training.checkpoint_steps
+        if every and (
+            training.step // every > earlier // every
+            or training.step >= training.total_steps
+            or training.must_end
+        ):
+            self._is_due = True
+        if batch + 1 < self.params["steps"] and not self.model.stop_training:
+            self._save(logs, in_interval=True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        # The interval's point stands in TensorBoard by now.
+        self._save(logs, in_interval=False)
+
+    def _save(self, logs, *, in_interval):
+        training = self._training
+        if self._is_due or not in_interval:
+            training.logs = {name: float(value) for name, value in (logs or {}).items()}
+        if self._is_due:
+            training.save(in_interval=in_interval)
+            self._is_due = False
+        if training.must_end:
+            training.end()
 
 
 def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:

@@ -17,8 +17,9 @@ from keras_bert.training.classification import check_lengths, examples_dataset, 
 from keras_bert.training.losses import readable
 from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 from keras_bert.training.options import FinetuneOptions
+from keras_bert.training.provenance import fingerprint
 from keras_bert.training.resumable_training import ResumableTraining
-from keras_bert.training.run_directory import RunDirectory, fingerprint, load_tokenizer
+from keras_bert.training.run_directory import RunDirectory, load_tokenizer, writing
 from keras_bert.training.strategy import dtype_policy, make_strategy, set_seed
 
 
@@ -123,6 +124,7 @@ def _finetune(options: FinetuneOptions, run: RunDirectory) -> dict:
             "seconds": seconds,
             "examples_per_second": len(train) * options.epochs / seconds,
         }
-        model.save_checkpoint(run.model, tokenizer=tokenizer)
+        with writing(run.model):
+            model.save_checkpoint(run.model, tokenizer=tokenizer)
     run.finish(f"fine-tuning: {run.path}", metrics)
     return metrics

@@ -18,8 +18,9 @@ from keras_bert.training.losses import pretraining_losses, readable
 from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 from keras_bert.training.options import PretrainOptions
 from keras_bert.training.phases import make_phase, read_vocabulary, training_phases
+from keras_bert.training.provenance import fingerprint
 from keras_bert.training.resumable_training import ResumableTraining
-from keras_bert.training.run_directory import RunDirectory, fingerprint, load_tokenizer
+from keras_bert.training.run_directory import RunDirectory, load_tokenizer, writing
 from keras_bert.training.strategy import dtype_policy, make_strategy, set_seed
 
 _LONGEST_WARMUP = 10000  # of the paper
@@ -111,7 +112,8 @@ def _pretrain(options: PretrainOptions, run: RunDirectory) -> dict:
         metrics["sequences_per_second"] = sequences / training.seconds
         if options.validation:
             metrics["after"] = measure()
-        model.save_checkpoint(run.model, tokenizer=tokenizer)
+        with writing(run.model):
+            model.save_checkpoint(run.model, tokenizer=tokenizer)
     run.finish(f"pre-training: {run.path}", metrics)
     return metrics
 

@@ -8,16 +8,14 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from safetensors import SafetensorError
 
 from keras_bert.checkpoints import huggingface
 from keras_bert.checkpoints.checkpoint import Checkpoint
-from keras_bert.errors import InputError
 from keras_bert.training.background_writer import BackgroundWriter
-from keras_bert.training.callbacks import ProgressBar, StopAfter
+from keras_bert.training.callbacks import CheckpointInTime, ProgressBar, StopAfter
 from keras_bert.training.checkpoint_directory import Snapshot, read_arrays, write_checkpoint
 from keras_bert.training.event_files import event_file_sizes
-from keras_bert.training.run_directory import RunDirectory
+from keras_bert.training.run_directory import RunDirectory, writing
 from keras_bert.training.termination import Termination
 from keras_bert.training.training_state import capture_state, restore_metrics, restore_state
 
@@ -84,7 +82,8 @@ class ResumableTraining:
 
     def __exit__(self, *error) -> None:
         try:
-            self._waited(self._writer.__exit__, *error)
+            with writing(self._run.checkpoints):
+                self._writer.__exit__(*error)
         finally:
             self._termination.__exit__(*error)
 
@@ -118,7 +117,7 @@ class ResumableTraining:
             if self._metrics is not None:
                 # Keras makes metrics in a first step, which would count in them.
                 self.model.evaluate(dataset(done), steps=1, verbose=0)
-            checkpoints = _Checkpoints(self)
+            checkpoints = CheckpointInTime(self)
             chosen = [*callbacks(done), StopAfter(stop - done), checkpoints]
             first = done // log_steps
             try:
@@ -156,11 +155,13 @@ class ResumableTraining:
         }
         snapshot = Snapshot(self.step, owned, capture_state(self.model), facts, self._tokenizer)
         directory, keep = self._run.checkpoints, self._keep_checkpoints
-        self._waited(self._writer.submit, lambda: write_checkpoint(directory, snapshot, keep=keep))
+        with writing(directory):
+            self._writer.submit(lambda: write_checkpoint(directory, snapshot, keep=keep))
 
     def check(self) -> None:
         """Raises what went wrong in the writer."""
-        self._waited(self._writer.check)
+        with writing(self._run.checkpoints):
+            self._writer.check()
 
     @property
     def must_end(self) -> bool:
@@ -169,7 +170,8 @@ class ResumableTraining:
 
     def end(self) -> None:
         """Ends the process as the signal asked, once the state is on the disk."""
-        self._waited(self._writer.wait)
+        with writing(self._run.checkpoints):
+            self._writer.wait()
         saved = f"saved in {self._run.checkpoints}; the same command goes on from there"
         print(
             f"stopped after step {self.step} of {self.total_steps}: "
@@ -178,16 +180,6 @@ class ResumableTraining:
             flush=True,
         )
         raise SystemExit(self._termination.code)
-
-    def _waited(self, call: Callable, *arguments: Any) -> None:
-        try:
-            call(*arguments)
-        except (OSError, SafetensorError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(
-                f"{self._run.checkpoints}: cannot write: {reason}; the same command goes on from "
-                "the last checkpoint"
-            ) from error
 
     def _restore(self, path, state: dict[str, Any]) -> None:
         arrays = read_arrays(path)
@@ -200,60 +192,10 @@ class ResumableTraining:
         self._seconds = state["seconds"]
         if state["in_interval"]:
             self._metrics = arrays
+        self._run.begin()
 
     def restore_metrics(self) -> None:
         """Goes on with the means of the interval in which the run was stopped."""
         if self._metrics is not None:
             restore_metrics(self.model, self._metrics, str(self._run.checkpoints))
             self._metrics = None
-
-
-class _Checkpoints(keras.callbacks.Callback):
-    """Counts steps and saves in time; the last of the callbacks, so that the others have written.
-
-    Args:
-        training: `ResumableTraining`.
-    """
-
-    def __init__(self, training: ResumableTraining):
-        super().__init__()
-        self._training = training
-        self._before = 0
-        self._is_due = False
-        self.have_begun = False
-
-    def on_train_begin(self, logs=None):
-        self.have_begun = True
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._before = self._training.step
-        # Keras has just reset them.
-        self._training.restore_metrics()
-
-    def on_train_batch_end(self, batch, logs=None):
-        training = self._training
-        training.check()
-        earlier, training.step = training.step, self._before + batch + 1
-        every = training.checkpoint_steps
-        if every and (
-            training.step // every > earlier // every
-            or training.step >= training.total_steps
-            or training.must_end
-        ):
-            self._is_due = True
-        if batch + 1 < self.params["steps"] and not self.model.stop_training:
-            self._save(logs, in_interval=True)
-
-    def on_epoch_end(self, epoch, logs=None):
-        # The interval's point stands in TensorBoard by now.
-        self._save(logs, in_interval=False)
-
-    def _save(self, logs, *, in_interval):
-        training = self._training
-        if self._is_due or not in_interval:
-            training.logs = {name: float(value) for name, value in (logs or {}).items()}
-        if self._is_due:
-            training.save(in_interval=in_interval)
-            self._is_due = False
-        if training.must_end:
-            training.end()

@@ -2,23 +2,24 @@
 
 import contextlib
 import fcntl
-import hashlib
-import importlib.metadata
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import rich.console
 import rich.table
+from safetensors import SafetensorError
 
-from keras_bert.atomic import remove_incomplete, sha256_of_file, write_json
+from keras_bert.atomic import remove_incomplete, write_json
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.training.checkpoint_directory import newest_checkpoint
 from keras_bert.training.event_files import cut_event_files
+from keras_bert.training.provenance import versions
 
 # Options that change neither the numbers nor where they are written.
 _FREE_OPTIONS = ("output", "checkpoint_steps", "keep_checkpoints", "allow_changes")
@@ -64,9 +65,10 @@ class RunDirectory:
     def __enter__(self) -> "RunDirectory":
         if (self.path / _CONFIG).exists():
             with self._resources:
+                earlier = self._earlier_options()
                 self._lock()
                 self._check_unfinished()
-                self._check_changes(self._earlier_options())
+                self._check_changes(earlier)
                 self._resources = self._resources.pop_all()
         return self
 
@@ -74,7 +76,7 @@ class RunDirectory:
         self._resources.close()
 
     def create(self, inputs: dict[str, str] | None = None) -> None:
-        """Writes `config.json` and finds the newest checkpoint; called once inputs are checked.
+        """Makes the directory, or finds its newest checkpoint; called once inputs are checked.
 
         Args:
             inputs: dict. Fingerprints of what the options name, by option: a stopped run goes on
@@ -85,7 +87,7 @@ class RunDirectory:
                 process trains here.
         """
         self._inputs = inputs or {}
-        try:
+        with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             if not (self.path / _CONFIG).exists():
                 self._lock()
@@ -94,21 +96,32 @@ class RunDirectory:
             remove_incomplete(self.path)
             remove_incomplete(self.checkpoints)
             self.saved = newest_checkpoint(self.checkpoints, warn=_warn)
-            event_files: dict[str, int] = {}
-            if self.saved is not None:
-                path, state = self.saved
-                self._check_same(state["inputs"], self._inputs, "what {} names")
-                _warn_of_versions(path, state["versions"])
-                event_files = state["event_files"]
-            cut_event_files(self.tensorboard, event_files)
+            if self.saved is None:
+                self.begin()
+            else:
+                self._check_same(self.saved[1]["inputs"], self._inputs, "what {} names")
+                self._warn_of_versions()
+
+    def begin(self) -> None:
+        """Writes `config.json` and removes from TensorBoard what comes after the checkpoint."""
+        with writing(self.path):
+            cut_event_files(self.tensorboard, self.saved[1]["event_files"] if self.saved else {})
             write_json(self.path / _CONFIG, self._options)
-        except OSError as error:
-            reason = error.strerror or error
-            raise InputError(f"{self.path}: cannot make the run directory: {reason}") from error
 
     def description(self) -> dict[str, Any]:
         """Returns what a checkpoint says of its run: options, inputs and versions, as JSON."""
-        return {"options": self._options, "inputs": self._inputs, "versions": _versions()}
+        return {"options": self._options, "inputs": self._inputs, "versions": versions()}
+
+    def _warn_of_versions(self) -> None:
+        path, state = self.saved
+        earlier = state["versions"]
+        changes = [
+            f"{name}: {earlier.get(name)} -> {version}"
+            for name, version in versions().items()
+            if earlier.get(name) != version
+        ]
+        if changes:
+            _warn(f"{path}: saved with other versions, bits may differ: {'; '.join(changes)}")
 
     def _check_unfinished(self) -> None:
         if (self.path / _METRICS).exists():
@@ -172,7 +185,8 @@ class RunDirectory:
 
     def finish(self, title: str, metrics: dict[str, Any]) -> None:
         """Writes `metrics.json` and prints the summary table."""
-        write_json(self.path / _METRICS, metrics)
+        with writing(self.path):
+            write_json(self.path / _METRICS, metrics)
         table = rich.table.Table(title=title)
         table.add_column("metric")
         table.add_column("value", justify="right")
@@ -189,36 +203,16 @@ def _flat(metrics, prefix=""):
             yield f"{prefix}{name}", value
 
 
-def fingerprint(path: str | os.PathLike) -> str:
-    """Returns the SHA-256 of a file, or of the names and contents of a directory's files."""
-    path = Path(path)
-    if path.is_file():
-        return sha256_of_file(path)
-    files = sorted(file for file in path.iterdir() if file.is_file())
-    lines = (f"{sha256_of_file(file)}  {file.name}\n" for file in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    names = ("keras-bert-tf", "keras", "tensorflow", "tensorflow-text", "numpy")
-    return {"python": sys.version.split()[0], **{name: _version(name) for name in names}}
-
-
-def _version(name: str) -> str:
+@contextlib.contextmanager
+def writing(place: str | os.PathLike) -> Iterator[None]:
+    """Turns the error of a full or read-only disk into an `InputError` of one line."""
     try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"  # Run from a checkout that was not installed.
-
-
-def _warn_of_versions(path: Path, earlier: dict[str, str]) -> None:
-    changes = [
-        f"{name}: {earlier.get(name)} -> {version}"
-        for name, version in _versions().items()
-        if earlier.get(name) != version
-    ]
-    if changes:
-        _warn(f"{path}: saved with other versions, bits may differ: {'; '.join(changes)}")
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{place}: cannot write: {reason}; the same command goes on from the last checkpoint"
+        ) from error
 
 
 def _warn(line: str) -> None:

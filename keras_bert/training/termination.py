@@ -33,7 +33,9 @@ class Termination:
     def __enter__(self) -> "Termination":
         # Python takes signals in the main thread alone.
         if threading.current_thread() is threading.main_thread():
-            self._earlier = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            # A shell has its background jobs ignore SIGINT.
+            heeded = [n for n in _SIGNALS if signal.getsignal(n) != signal.SIG_IGN]
+            self._earlier = {number: signal.signal(number, self._note) for number in heeded}
         return self
 
     def __exit__(self, *_) -> None:

@@ -22,7 +22,7 @@ RATES = ("seconds", "sequences_per_second", "tokens_per_second", "examples_per_s
 
 # Stops itself as the first argument says, at the number in the second, then runs the command.
 FAULTS = """
-import os, signal, sys
+import os, signal, sys, threading
 how, when, *arguments = sys.argv[1:]
 count = 0
 def counted(function, fault, counts=lambda *arguments: True):
@@ -34,10 +34,16 @@ def counted(function, fault, counts=lambda *arguments: True):
         return function(*arguments, **keywords)
     return call
 def kill():
+    if how == "kill":  # Those under way are committed first, to know which there are.
+        for thread in threading.enumerate():
+            if thread.name == "checkpoint-writer":
+                thread.join()
     os.kill(os.getpid(), signal.SIGKILL)
 def terminate():
     os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGTERM)
+# As at a terminal, also where the tests run in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 def fill_disk():
@@ -47,7 +53,8 @@ if how == "commit":
     os.rename = counted(os.rename, kill, lambda old, new: "step-0" in str(new))
 else:
     import keras
-    fault = {"kill": kill, "terminate": terminate, "interrupt": interrupt, "disk": fill_disk}[how]
+    faults = {"terminate": terminate, "interrupt": interrupt, "disk": fill_disk}
+    fault = faults.get(how, kill)
     steps = keras.callbacks.CallbackList.on_train_batch_end
     keras.callbacks.CallbackList.on_train_batch_end = counted(steps, fault)
 from keras_bert.__main__ import main
@@ -241,8 +248,8 @@ def test_a_run_killed_at_a_random_step(work, tmp_path, seed):
     rng = random.Random(seed)
     run = tmp_path / "run"
     arguments = command(work, run, "--checkpoint-steps", str(rng.randint(1, 5)))
-    how = rng.choice(["kill", "kill", "kill", "commit"])
-    when = rng.randint(1, STEPS if how == "kill" else 2)
+    how = rng.choice(["kill", "at_once", "at_once", "commit"])
+    when = rng.randint(1, 2 if how == "commit" else STEPS)
     assert stopped(arguments, how, when).returncode == -signal.SIGKILL
     assert main(arguments) == 0
     assert_same(run, work / "whole")

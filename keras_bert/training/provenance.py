@@ -1,0 +1,33 @@
+"""What a run's numbers depend on besides its options: inputs and versions."""
+
+import hashlib
+import importlib.metadata
+import os
+import sys
+from pathlib import Path
+
+from keras_bert.atomic import sha256_of_file
+
+_DISTRIBUTIONS = ("keras-bert-tf", "keras", "tensorflow", "tensorflow-text", "numpy")
+
+
+def fingerprint(path: str | os.PathLike) -> str:
+    """Returns the SHA-256 of a file, or of the names and contents of a directory's files."""
+    path = Path(path)
+    if path.is_file():
+        return sha256_of_file(path)
+    files = sorted(file for file in path.iterdir() if file.is_file())
+    lines = (f"{sha256_of_file(file)}  {file.name}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of what computes the numbers."""
+    return {"python": sys.version.split()[0], **{name: _version(name) for name in _DISTRIBUTIONS}}
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"  # Run from a checkout that was not installed.
