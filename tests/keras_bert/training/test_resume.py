@@ -152,10 +152,10 @@ def steps_of(run):
     return [int(path.name[5:]) for path in sorted((run / "checkpoints").glob("step-*"))]
 
 
-def assert_same(run, whole):
-    for name in ("model/model.safetensors", f"checkpoints/step-{STEPS:08d}/model.safetensors"):
+def assert_same(run, whole, steps=STEPS):
+    for name in ("model/model.safetensors", f"checkpoints/step-{steps:08d}/model.safetensors"):
         assert (run / name).read_bytes() == (whole / name).read_bytes()
-    state = f"checkpoints/step-{STEPS:08d}/training_state.safetensors"
+    state = f"checkpoints/step-{steps:08d}/training_state.safetensors"
     first, second = load_file(run / state), load_file(whole / state)
     assert first.keys() == second.keys()
     for name in first:
@@ -276,3 +276,27 @@ def test_an_interrupted_run_under_changed_options(work, tmp_path, capsys):
     assert main([*arguments, "--allow-changes", "--seed", "1"]) == 0
     assert json.loads((run / "config.json").read_text())["seed"] == 1
     assert scalars(run)["loss"] != scalars(work / "whole")["loss"]
+
+
+@pytest.mark.slow
+def test_fine_tuning_goes_on_too(work, tmp_path):
+    rows = [{"text": "the cat " * (n % 5 + 1), "label": "ab"[n % 2]} for n in range(40)]
+    data = tmp_path / "data"
+    data.mkdir()
+    for split in ("train", "dev"):
+        (data / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    def finetune(output):
+        return [
+            "finetune",
+            *("--task", "classification", "--data", str(data), "--output", str(output)),
+            *("--init", f"{work}/whole/model", "--epochs", "2", "--batch-size", "7"),
+            *("--sequence-length", "16", "--log-steps", "5", "--checkpoint-steps", "4"),
+        ]
+
+    assert main(finetune(tmp_path / "whole")) == 0
+    # In the second epoch.
+    assert stopped(finetune(tmp_path / "run"), "kill", 9).returncode == -signal.SIGKILL
+    assert steps_of(tmp_path / "run") == [4, 8]
+    assert main(finetune(tmp_path / "run")) == 0
+    assert_same(tmp_path / "run", tmp_path / "whole", steps=12)
