@@ -176,9 +176,7 @@ class CheckpointInTime(keras.callbacks.Callback):
         earlier, training.step = training.step, self._before + batch + 1
         every = training.checkpoint_steps
         if every and (
-            training.step // every > earlier // every
-            or training.step >= training.total_steps
-            or training.must_end
+            training.step // every > earlier // every or training.step >= training.total_steps
         ):
             self._is_due = True
         if batch + 1 < self.params["steps"] and not self.model.stop_training:
@@ -190,13 +188,14 @@ class CheckpointInTime(keras.callbacks.Callback):
 
     def _save(self, logs, *, in_interval):
         training = self._training
-        if self._is_due or not in_interval:
+        must_end = training.must_end
+        if self._is_due or must_end or not in_interval:
             training.logs = {name: float(value) for name, value in (logs or {}).items()}
         if self._is_due:
             training.save(in_interval=in_interval)
             self._is_due = False
-        if training.must_end:
-            training.end()
+        if must_end:
+            training.end(in_interval=in_interval)
 
 
 def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:

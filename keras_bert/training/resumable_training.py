@@ -68,6 +68,7 @@ class ResumableTraining:
         self._keep_checkpoints = keep_checkpoints
         self._tokenizer = tokenizer
         self._first_step = 0  # of the phase
+        self._saved_step = 0
         self._seconds = 0.0
         self._started = time.perf_counter()
         self._metrics: dict | None = None
@@ -136,11 +137,16 @@ class ResumableTraining:
                     if isinstance(callback, ProgressBar) and checkpoints.have_begun:
                         callback.on_train_end()  # Gives the terminal back.
                 raise
+            if self.must_end:  # A signal between the last step and here.
+                self.end()
             done = stop
         self._first_step += steps
 
     def save(self, *, in_interval: bool) -> None:
         """Copies the state and hands it to the writer."""
+        if self._saved_step == self.step:
+            return
+        self._saved_step = self.step
         owned = Checkpoint.of(self.model)
         for name, array in owned.arrays.items():
             if not array.flags.owndata:
@@ -168,8 +174,10 @@ class ResumableTraining:
         """Whether a signal asked the process to end after the current step."""
         return self._termination.code is not None
 
-    def end(self) -> None:
-        """Ends the process as the signal asked, once the state is on the disk."""
+    def end(self, *, in_interval: bool = False) -> None:
+        """Saves and ends the process as the signal asked."""
+        if self.checkpoint_steps:
+            self.save(in_interval=in_interval)
         with writing(self._run.checkpoints):
             self._writer.wait()
         saved = f"saved in {self._run.checkpoints}; the same command goes on from there"
@@ -186,7 +194,7 @@ class ResumableTraining:
         with self.model.distribute_strategy.scope():
             huggingface.read(path).assign(self.model)
         restore_state(self.model, arrays, str(path))
-        self.step = state["step"]
+        self.step = self._saved_step = state["step"]
         self.logs = state["logs"]
         self.facts = state["facts"]
         self._seconds = state["seconds"]
