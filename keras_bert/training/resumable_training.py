@@ -70,7 +70,7 @@ class ResumableTraining:
         self._first_step = 0  # of the phase
         self._saved_step = 0
         self._seconds = 0.0
-        self._started = time.perf_counter()
+        self._started: float | None = None
         self._metrics: dict | None = None
         self._writer = BackgroundWriter()
         self._termination = Termination()
@@ -90,8 +90,9 @@ class ResumableTraining:
 
     @property
     def seconds(self) -> float:
-        """Time since training began, without that between processes."""
-        return self._seconds + time.perf_counter() - self._started
+        """Time spent in `fit`, by earlier processes too."""
+        now = time.perf_counter()
+        return self._seconds + (now - self._started if self._started is not None else 0.0)
 
     def fit(
         self,
@@ -107,6 +108,11 @@ class ResumableTraining:
             dataset: A function from a number of steps done to the batches from there on.
             callbacks: A function from a number of steps done to the callbacks from there on.
         """
+        self._started = time.perf_counter()
+        self._fit(steps, dataset, callbacks)
+        self._seconds, self._started = self.seconds, None
+
+    def _fit(self, steps: int, dataset: Callable, callbacks: Callable) -> None:
         done = self.step - self._first_step
         if done < steps:
             # A graph of its own for each phase: shapes stay static.
