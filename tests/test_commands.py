@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import re
 
 import numpy as np
 import pytest
@@ -18,6 +19,11 @@ SUBJECTS = {
     "animals": ["cat", "dog", "bird", "fish", "horse"],
     "food": ["bread", "soup", "rice", "apple", "tea"],
 }
+
+WATCHED = [
+    *("--checkpoint-steps", "10", "--sample-steps", "20"),
+    *("--histograms", "10", "--profile-steps", "3,4"),
+]
 
 
 def sentence(rng, subject):
@@ -47,7 +53,7 @@ def work(tmp_path_factory):
     assert data_gen(["vocab", *corpus, "--output", f"{where}/vocab.txt", "--size", "120"]) == 0
     shards = ("--vocab", f"{where}/vocab.txt", "--output", f"{where}/shards")
     assert data_gen(["pretrain", *corpus, *shards, "--sequence-length", "32"]) == 0
-    assert keras_bert(pretraining(directory, "pretrained", "--checkpoint-steps", "10")) == 0
+    assert keras_bert(pretraining(directory, "pretrained", *WATCHED)) == 0
     assert keras_bert(finetuning(directory, "finetuned")) == 0
     return directory
 
@@ -90,41 +96,98 @@ def test_run_directory_of_pretraining(work):
     assert (run / "model" / "vocab.txt").read_text() == (work / "vocab.txt").read_text()
 
 
-def scalars(directory):
-    points = {}
+def points_of(directory, plugin="scalars"):
+    points, kinds = {}, {}
     for path in sorted(directory.glob("events*")):
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             event = tf.compat.v1.Event.FromString(record)
             for value in event.summary.value:
-                points.setdefault(value.tag, []).append(
-                    (event.step, float(tf.make_ndarray(value.tensor)))
-                )
+                kind = value.metadata.plugin_data.plugin_name or kinds[value.tag]
+                kinds[value.tag] = kind
+                if kind == plugin:
+                    points.setdefault(value.tag, []).append(
+                        (event.step, tf.make_ndarray(value.tensor))
+                    )
     return points
 
 
 def test_tensorboard_has_every_scalar_by_name(work):
-    points = scalars(work / "pretrained" / "tensorboard")
+    points = points_of(work / "pretrained" / "tensorboard")
     assert set(points) == {
-        "loss",
-        "masked_lm_loss",
-        "masked_lm_accuracy",
-        "next_sentence_loss",
-        "next_sentence_accuracy",
-        "learning_rate",
-        "gradient_norm",
-        "sequences_per_second",
-        "tokens_per_second",
+        "learning/loss",
+        "learning/masked_lm_loss",
+        "learning/masked_lm_accuracy",
+        "learning/next_sentence_loss",
+        "learning/next_sentence_accuracy",
+        "optimizer/learning_rate",
+        "optimizer/gradient_norm",
+        "speed/sequences_per_second",
+        "speed/tokens_per_second",
+        "speed/share_of_peak",
+        "speed/padding_fraction",
+        "speed/input_wait_fraction",
     }
     for name, series in points.items():
         assert [step for step, _ in series] == [10, 20, 25], name
         assert all(np.isfinite(value) for _, value in series), name
-    assert points["learning_rate"][-1][1] == pytest.approx(0, abs=1e-9)
+    assert points["optimizer/learning_rate"][-1][1] == pytest.approx(0, abs=1e-9)
     for (_, total), (_, tokens), (_, pairs) in zip(
-        points["loss"], points["masked_lm_loss"], points["next_sentence_loss"], strict=True
+        *(points[f"learning/{name}loss"] for name in ("", "masked_lm_", "next_sentence_")),
+        strict=True,
     ):
         assert total == pytest.approx(tokens + pairs, rel=1e-3)
-    fine = scalars(work / "finetuned" / "tensorboard")
-    assert {"loss", "accuracy", "learning_rate", "sequences_per_second"} <= set(fine)
+    names = {"speed/sequences_per_second", "speed/padding_fraction", "optimizer/learning_rate"}
+    fine = points_of(work / "finetuned" / "tensorboard")
+    assert {"learning/loss", "learning/accuracy", *names} <= set(fine)
+    assert all(0 < share < 1 for _, share in fine["speed/padding_fraction"])
+
+
+def test_speed_in_metrics(work):
+    speed = json.loads((work / "pretrained" / "metrics.json").read_text())["speed"]
+    manifest = json.loads((work / "shards" / "manifest.json").read_text())
+    tokens = manifest["statistics"]["tokens_per_example"]
+    assert speed["padding_fraction"] == pytest.approx(1 - tokens / 32, abs=0.1)
+    assert speed["tokens_per_second"] / speed["sequences_per_second"] == pytest.approx(
+        tokens, rel=0.1
+    )
+    assert 0 < speed["input_wait_fraction"] < 1
+    assert 0 < speed["share_of_peak"] < 1
+
+
+def test_what_is_watched_on_request(work):
+    directory = work / "pretrained" / "tensorboard"
+    samples = points_of(directory, "text")["masks filled by the model"]
+    assert [step for step, _ in samples] == [20, 25]
+    texts = [text.decode() for text in samples[-1][1]]
+    assert len(texts) == 4
+    for text in texts:
+        assert re.match(r"\d+ of \d+ right\n", text)
+        assert all(f"* {name}: " in text for name in ("original", "masked", "filled"))
+    histograms = points_of(directory, "histograms")
+    model = BertPretrainer.from_checkpoint(work / "pretrained" / "model")
+    assert len(histograms) == len(model.trainable_weights)
+    steps = [step for step, _ in histograms["weights/block_0/attention/output/kernel"]]
+    assert steps == [10, 20, 25]
+    assert len(list(directory.glob("plugins/profile/*/*.xplane.pb"))) == 1
+    fine = work / "finetuned" / "tensorboard"
+    assert not points_of(fine, "histograms")
+    assert not (fine / "plugins").exists()
+
+
+def test_options_reach_the_hparams_plugin(work):
+    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+
+    found = {}
+    for path in sorted((work / "finetuned" / "tensorboard").glob("events*")):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            for value in tf.compat.v1.Event.FromString(record).summary.value:
+                if value.metadata.plugin_data.plugin_name == "hparams":
+                    content = value.metadata.plugin_data.content
+                    found[value.tag] = plugin_data_pb2.HParamsPluginData.FromString(content)
+    start = found["_hparams_/session_start_info"].session_start_info.hparams
+    assert start["learning_rate"].number_value == pytest.approx(2e-3)
+    end = found["_hparams_/session_end_info"].session_end_info
+    assert end.status == api_pb2.STATUS_SUCCESS
 
 
 def test_finetuning_learns_and_evaluate_agrees(work, tmp_path, capsys):
@@ -233,6 +296,9 @@ def test_wrong_input_is_one_line_with_exit_code_2(work, tmp_path, capsys):
     fails(capsys, [*pretrain, "--batch-size", "100000"], "do not fill one batch")
     fails(capsys, [*pretrain, "--output", f"{work}/pretrained"], "holds a run already")
     fails(capsys, [*pretrain, "--mask-rate", "2"], "mask_rate=2")
+    fails(capsys, [*pretrain, "--histograms", "-1"], "--histograms", "Received: -1")
+    for steps in ("0", "9,8", "a"):
+        fails(capsys, [*pretrain, "--profile-steps", steps], "--profile-steps", steps)
     config = tmp_path / "config.json"
     config.write_text('{"vocabulary_size": 7}')
     fails(capsys, [*pretrain, "--model", str(config)], "vocabulary_size=7")

@@ -1,69 +1,14 @@
-"""What a person watches while a model trains."""
+"""The end of a run, its progress bar and its checkpoints."""
 
-import os
 import sys
 import time
 from typing import Any
 
 import keras
-import numpy as np
 import rich.console
 import rich.progress
-import tensorflow as tf
 
 from keras_bert.training.losses import readable
-
-
-class TensorBoardScalars(keras.callbacks.Callback):
-    """Writes one point of every loss, metric and rate at the end of each Keras epoch.
-
-    Training commands make a Keras epoch of `log_steps` steps, so that a point is the mean over
-    those steps.
-
-    Args:
-        directory: Where TensorBoard looks.
-        examples_per_step: int.
-        tokens_per_example: float or None. Mean number of real tokens, for `tokens_per_second`.
-    """
-
-    def __init__(
-        self,
-        directory: str | os.PathLike,
-        *,
-        examples_per_step: int,
-        tokens_per_example: float | None = None,
-    ):
-        super().__init__()
-        self._writer = tf.summary.create_file_writer(str(directory))
-        self._examples_per_step = examples_per_step
-        self._tokens_per_example = tokens_per_example
-        self._steps = 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._started = time.perf_counter()
-        self._steps = 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self._steps += 1
-
-    def on_epoch_end(self, epoch, logs=None):
-        seconds = time.perf_counter() - self._started
-        examples = self._steps * self._examples_per_step
-        values = readable(logs or {})
-        optimizer = _inner(self.model.optimizer)
-        values["learning_rate"] = float(np.asarray(optimizer.learning_rate))
-        values["gradient_norm"] = float(np.asarray(optimizer.gradient_norm))
-        values["sequences_per_second"] = examples / seconds
-        if self._tokens_per_example:
-            values["tokens_per_second"] = examples / seconds * self._tokens_per_example
-        step = int(np.asarray(optimizer.iterations))
-        with self._writer.as_default(step=step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
-        self._writer.flush()
-
-    def on_train_end(self, logs=None):
-        self._writer.close()
 
 
 class ProgressBar(keras.callbacks.Callback):
@@ -104,9 +49,13 @@ class ProgressBar(keras.callbacks.Callback):
         )
         self._bar.start()
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self._before = self._steps
+
     def on_train_batch_end(self, batch, logs=None):
-        self._steps += 1
-        self._bar.update(self._task, advance=1, rate=self._rate())
+        # Of several steps executed at once, `batch` is the last.
+        self._steps = self._before + batch + 1
+        self._bar.update(self._task, completed=self._steps, rate=self._rate())
 
     def _rate(self) -> str:
         seconds = time.perf_counter() - self._started
@@ -196,8 +145,3 @@ class CheckpointInTime(keras.callbacks.Callback):
             self._is_due = False
         if must_end:
             training.end(in_interval=in_interval)
-
-
-def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """The optimizer behind loss scaling, which has neither its rate nor its steps."""
-    return getattr(optimizer, "inner_optimizer", optimizer)

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from keras_bert.command_line import check_at_least_one, check_not_negative, resolved
 from keras_bert.config import BertConfig
@@ -12,15 +13,19 @@ from keras_bert.models.classifier import BertClassifier
 from keras_bert.tasks.registry import task_named
 from keras_bert.text.preprocessor import BertPreprocessor
 from keras_bert.text.tokenizer import BertTokenizer
-from keras_bert.training.callbacks import ProgressBar, TensorBoardScalars
+from keras_bert.training.callbacks import ProgressBar
 from keras_bert.training.classification import check_lengths, examples_dataset, score_split
+from keras_bert.training.hyperparameters import begin_session, end_session
 from keras_bert.training.losses import readable
+from keras_bert.training.monitors import check_monitors, input_meter, monitors
 from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 from keras_bert.training.options import FinetuneOptions
 from keras_bert.training.provenance import fingerprint
 from keras_bert.training.resumable_training import ResumableTraining
 from keras_bert.training.run_directory import RunDirectory, load_tokenizer, writing
 from keras_bert.training.strategy import dtype_policy, make_strategy, set_seed
+from keras_bert.training.summary_writer import summary_writer
+from keras_bert.training.telemetry import Workload
 
 
 def finetune(options: FinetuneOptions) -> dict:
@@ -37,6 +42,7 @@ def finetune(options: FinetuneOptions) -> dict:
     """
     check_at_least_one(options, "epochs", "batch_size", "log_steps")
     check_not_negative(options, "checkpoint_steps", "keep_checkpoints")
+    check_monitors(options)
     if not 0 <= options.warmup_share <= 1:
         raise InputError(
             f"`--warmup-share` must lie between 0 and 1. Received: {options.warmup_share}"
@@ -97,23 +103,31 @@ def _finetune(options: FinetuneOptions, run: RunDirectory) -> dict:
         keep_checkpoints=options.keep_checkpoints,
         tokenizer=tokenizer,
     )
-    with training:
-        training.fit(
-            steps,
-            dataset=lambda done: examples_dataset(
-                train,
-                preprocessor,
-                batch_size=options.batch_size,
-                shuffle_seed=options.seed,
-                start_batch=done,
-            ),
-            callbacks=lambda done: [
-                TensorBoardScalars(run.tensorboard, examples_per_step=options.batch_size),
-                ProgressBar(
-                    steps, examples_per_step=options.batch_size, title="fine-tuning", done=done
-                ),
-            ],
+    writer = summary_writer(run.tensorboard, strategy)
+    begin_session(writer, resolved(options))
+    meter = input_meter(strategy)
+    workload = Workload(config, options.batch_size)
+
+    def batches(done: int) -> tf.data.Dataset:
+        dataset = examples_dataset(
+            train,
+            preprocessor,
+            batch_size=options.batch_size,
+            shuffle_seed=options.seed,
+            start_batch=done,
         )
+        return meter.watch(dataset) if meter else dataset
+
+    def callbacks(done: int) -> list[keras.callbacks.Callback]:
+        return [
+            *monitors(options, run.tensorboard, writer, workload, meter, training.facts),
+            ProgressBar(
+                steps, examples_per_step=options.batch_size, title="fine-tuning", done=done
+            ),
+        ]
+
+    with training:
+        training.fit(steps, dataset=batches, callbacks=callbacks)
         seconds = training.seconds
         metrics = {
             "task": task.name,
@@ -121,10 +135,12 @@ def _finetune(options: FinetuneOptions, run: RunDirectory) -> dict:
             "dev_examples": len(dev),
             "dev": score_split(task, model, preprocessor, dev, batch_size=options.batch_size),
             "training": readable(training.logs),
+            "speed": training.facts.get("speed", {}),
             "seconds": seconds,
             "examples_per_second": len(train) * options.epochs / seconds,
         }
         with writing(run.model):
             model.save_checkpoint(run.model, tokenizer=tokenizer)
+    end_session(writer)
     run.finish(f"fine-tuning: {run.path}", metrics)
     return metrics

@@ -14,6 +14,8 @@ _STRATEGY = (
     "where to train: auto takes the first there is of the cluster of TF_CONFIG or Slurm, a TPU, "
     "every GPU of this machine and the CPU, and says why"
 )
+_HISTOGRAMS = "steps between two histograms of every weight, in TensorBoard; 0 for none"
+_PROFILE = "FIRST,LAST: steps to trace for TensorBoard's profiler, counted from 1; default: none"
 _PRECISION = "type of activations and products; weights stay float32, float16 scales its loss"
 
 _CHECKPOINT_STEPS = (
@@ -77,6 +79,13 @@ class PretrainOptions:
     seed: int = option(12345, help="seed of weights, dropout, order and masks")
     shuffle_buffer: int = option(10000, help="sequences held to shuffle among")
     log_steps: int = option(50, help="steps between two points in TensorBoard")
+    sample_steps: int = option(
+        500,
+        help="steps between two samples of masks that the model fills, in TensorBoard, examples of "
+        "--validation or else of --data; one comes at the end too; 0 for none",
+    )
+    histograms: int = option(0, help=_HISTOGRAMS)
+    profile_steps: str | None = option(None, help=_PROFILE)
     checkpoint_steps: int = option(1000, help=_CHECKPOINT_STEPS)
     keep_checkpoints: int = option(3, help=_KEEP_CHECKPOINTS)
     allow_changes: bool = option(False, help=_ALLOW_CHANGES)
@@ -108,6 +117,8 @@ class FinetuneOptions:
     sequence_length: int = option(128, help="tokens of an example, at most; longer ones are cut")
     seed: int = option(12345, help="seed of new weights, dropout and order")
     log_steps: int = option(20, help="steps between two points in TensorBoard")
+    histograms: int = option(0, help=_HISTOGRAMS)
+    profile_steps: str | None = option(None, help=_PROFILE)
     checkpoint_steps: int = option(1000, help=_CHECKPOINT_STEPS)
     keep_checkpoints: int = option(3, help=_KEEP_CHECKPOINTS)
     allow_changes: bool = option(False, help=_ALLOW_CHANGES)

@@ -37,6 +37,15 @@ class Phase:
     steps: int
     seed: int
 
+    @property
+    def predictions(self) -> int:
+        """Slots for masked tokens in a row."""
+        if self.masker is not None:
+            return self.masker.max_predictions
+        if self.manifest.has_masks:
+            return self.manifest.max_predictions
+        return self.manifest.sequence_length - 1  # Left to right, each token but the first.
+
     @contextlib.contextmanager
     def readable(self) -> Iterator[None]:
         """Turns what the reader says of damaged shards into an `InputError` of one line."""

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from keras_bert.command_line import check_at_least_one, check_not_negative, resolved
 from keras_bert.config import BertConfig
@@ -12,16 +13,22 @@ from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.records import MANIFEST
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import Vocabulary
-from keras_bert.training.callbacks import ProgressBar, TensorBoardScalars
+from keras_bert.training.callbacks import ProgressBar
+from keras_bert.training.hyperparameters import begin_session, end_session
 from keras_bert.training.lamb import BertLamb
 from keras_bert.training.losses import pretraining_losses, readable
+from keras_bert.training.mask_samples import SAMPLES, MaskSamples
+from keras_bert.training.monitors import check_monitors, input_meter, monitors
 from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 from keras_bert.training.options import PretrainOptions
-from keras_bert.training.phases import make_phase, read_vocabulary, training_phases
+from keras_bert.training.phases import Phase, make_phase, read_vocabulary, training_phases
+from keras_bert.training.pipeline import LEFT_TO_RIGHT
 from keras_bert.training.provenance import fingerprint
 from keras_bert.training.resumable_training import ResumableTraining
 from keras_bert.training.run_directory import RunDirectory, load_tokenizer, writing
 from keras_bert.training.strategy import dtype_policy, make_strategy, set_seed
+from keras_bert.training.summary_writer import summary_writer
+from keras_bert.training.telemetry import Workload
 
 _LONGEST_WARMUP = 10000  # of the paper
 
@@ -41,6 +48,7 @@ def pretrain(options: PretrainOptions) -> dict:
     check_at_least_one(options, "steps", "batch_size", "log_steps", "validation_steps")
     check_at_least_one(options, "max_predictions", "long_batch_size", "gradient_accumulation_steps")
     check_not_negative(options, "checkpoint_steps", "keep_checkpoints")
+    check_monitors(options)
     with RunDirectory(options.output, resolved(options)) as run:
         return _pretrain(options, run)
 
@@ -98,6 +106,8 @@ def _pretrain(options: PretrainOptions, run: RunDirectory) -> dict:
         keep_checkpoints=options.keep_checkpoints,
         tokenizer=tokenizer,
     )
+    writer = summary_writer(run.tensorboard, strategy)
+    begin_session(writer, resolved(options))
     with training:
         if options.validation:
             if "before" not in training.facts:
@@ -105,8 +115,10 @@ def _pretrain(options: PretrainOptions, run: RunDirectory) -> dict:
             metrics["before"] = training.facts["before"]
         for phase in phases:
             with phase.readable():
-                _fit(training, options, phase, run, strategy)
+                samples = _mask_samples(options, validation or phase, writer, vocabulary)
+                _fit(training, options, phase, run, writer, samples)
         metrics["training"] = readable(training.logs)
+        metrics["speed"] = training.facts.get("speed", {})
         metrics["seconds"] = training.seconds
         sequences = sum(phase.steps * phase.batch_size for phase in phases)
         metrics["sequences_per_second"] = sequences / training.seconds
@@ -114,33 +126,70 @@ def _pretrain(options: PretrainOptions, run: RunDirectory) -> dict:
             metrics["after"] = measure()
         with writing(run.model):
             model.save_checkpoint(run.model, tokenizer=tokenizer)
+    end_session(writer)
     run.finish(f"pre-training: {run.path}", metrics)
     return metrics
 
 
-def _fit(training: ResumableTraining, options, phase, run: RunDirectory, strategy) -> None:
+def _fit(
+    training: ResumableTraining,
+    options: PretrainOptions,
+    phase: Phase,
+    run: RunDirectory,
+    writer: tf.summary.SummaryWriter,
+    samples: list[keras.callbacks.Callback],
+) -> None:
+    strategy = training.model.distribute_strategy
+    meter = input_meter(strategy)
+    workload = Workload(
+        training.model.config,
+        phase.batch_size,
+        predictions=phase.predictions,
+        length=phase.manifest.sequence_length,
+        tokens_per_example=phase.manifest.statistics.get("tokens_per_example"),
+    )
+
+    def batches(done: int):
+        dataset = phase.dataset(
+            shuffle_buffer=options.shuffle_buffer, strategy=strategy, first_batch=done
+        )
+        return meter.watch(dataset) if meter else dataset
+
     def callbacks(done: int) -> list[keras.callbacks.Callback]:
         return [
-            TensorBoardScalars(
-                run.tensorboard,
-                examples_per_step=phase.batch_size,
-                tokens_per_example=phase.manifest.statistics.get("tokens_per_example"),
-            ),
+            *monitors(options, run.tensorboard, writer, workload, meter, training.facts),
             ProgressBar(
                 phase.steps,
                 examples_per_step=phase.batch_size,
                 title=f"pre-training, {phase.manifest.sequence_length} tokens",
                 done=done,
             ),
+            *samples,
         ]
 
-    training.fit(
-        phase.steps,
-        dataset=lambda done: phase.dataset(
-            shuffle_buffer=options.shuffle_buffer, strategy=strategy, first_batch=done
-        ),
-        callbacks=callbacks,
-    )
+    training.fit(phase.steps, dataset=batches, callbacks=callbacks)
+
+
+def _mask_samples(
+    options: PretrainOptions,
+    phase: Phase,
+    writer: tf.summary.SummaryWriter,
+    vocabulary: Vocabulary,
+) -> list[keras.callbacks.Callback]:
+    """The callback that shows the first examples of a phase; none where it has no masks."""
+    if not options.sample_steps or phase.manifest.objective == LEFT_TO_RIGHT:
+        return []
+    few = dataclasses.replace(phase, batch_size=min(SAMPLES, phase.manifest.examples))
+    return [
+        MaskSamples(
+            writer,
+            next(iter(few.dataset(shuffle_buffer=0))),
+            vocabulary,
+            every=options.sample_steps,
+            log_steps=options.log_steps,
+            total_steps=options.steps,
+        )
+    ]
 
 
 def _fingerprints(options: PretrainOptions) -> dict[str, str]:

@@ -15,6 +15,7 @@ from keras_bert.training.background_writer import BackgroundWriter
 from keras_bert.training.callbacks import CheckpointInTime, ProgressBar, StopAfter
 from keras_bert.training.checkpoint_directory import Snapshot, read_arrays, write_checkpoint
 from keras_bert.training.event_files import event_file_sizes
+from keras_bert.training.inspection import ProfilerTrace
 from keras_bert.training.run_directory import RunDirectory, writing
 from keras_bert.training.termination import Termination
 from keras_bert.training.training_state import capture_state, restore_metrics, restore_state
@@ -140,8 +141,8 @@ class ResumableTraining:
                     )
             except BaseException:
                 for callback in chosen:
-                    if isinstance(callback, ProgressBar) and checkpoints.have_begun:
-                        callback.on_train_end()  # Gives the terminal back.
+                    if isinstance(callback, ProgressBar | ProfilerTrace) and checkpoints.have_begun:
+                        callback.on_train_end()  # Gives terminal and profiler back.
                 raise
             if self.must_end:  # A signal between the last step and here.
                 self.end()

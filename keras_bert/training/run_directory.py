@@ -22,7 +22,10 @@ from keras_bert.training.event_files import cut_event_files
 from keras_bert.training.provenance import versions
 
 # Options that change neither the numbers nor where they are written.
-_FREE_OPTIONS = ("output", "checkpoint_steps", "keep_checkpoints", "allow_changes")
+_FREE_OPTIONS = (
+    *("output", "checkpoint_steps", "keep_checkpoints", "allow_changes"),
+    *("sample_steps", "histograms", "profile_steps"),
+)
 _CONFIG, _METRICS = "config.json", "metrics.json"
 _LISTED = 5
 

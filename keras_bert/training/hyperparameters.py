@@ -1,0 +1,44 @@
+"""The options of a run as TensorBoard's HParams plugin reads them."""
+
+from typing import Any
+
+import tensorflow as tf
+from tensorboard.plugins.hparams import api, api_pb2, summary
+
+# They say where results go and what is watched.
+_WITHOUT_EFFECT = {
+    "output",
+    "log_steps",
+    "sample_steps",
+    "histograms",
+    "profile_steps",
+    "checkpoint_steps",
+    "keep_checkpoints",
+    "allow_changes",
+    "validation_steps",
+}
+
+
+def begin_session(writer: tf.summary.SummaryWriter, options: dict[str, Any]) -> None:
+    """Writes the options beside a run's curves, from which the plugin takes the metrics.
+
+    Args:
+        writer: The run's writer, see `summary_writer`.
+        options: dict. Values that are None are written as `none`.
+    """
+    values = {
+        name: "none" if value is None else value
+        for name, value in options.items()
+        if name not in _WITHOUT_EFFECT
+    }
+    with writer.as_default():
+        api.hparams(values)
+    writer.flush()  # A checkpoint, to which a stopped run goes back, may come before any point.
+
+
+def end_session(writer: tf.summary.SummaryWriter) -> None:
+    """Marks the run as finished."""
+    session = summary.session_end_pb(api_pb2.STATUS_SUCCESS)
+    with writer.as_default():
+        tf.summary.experimental.write_raw_pb(session.SerializeToString(), step=0)
+    writer.flush()

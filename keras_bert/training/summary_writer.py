@@ -1,0 +1,45 @@
+"""Where TensorBoard's points go."""
+
+import os
+
+import keras
+import tensorflow as tf
+
+
+def summary_writer(
+    directory: str | os.PathLike, strategy: tf.distribute.Strategy
+) -> tf.summary.SummaryWriter:
+    """Returns the writer of a run; one without effect on workers other than the first.
+
+    A run has one: of several event files that grow at a time TensorBoard follows only the newest.
+
+    Args:
+        directory: Where TensorBoard looks.
+        strategy: The strategy of the training.
+    """
+    if strategy.extended.should_save_summary:
+        return tf.summary.create_file_writer(str(directory))
+    return tf.summary.create_noop_writer()
+
+
+def is_due(step: int, every: int, log_steps: int) -> bool:
+    """Returns whether something that comes every so many steps falls to the point at `step`.
+
+    It depends on nothing else, so that a run that was stopped in between writes the same points.
+
+    Args:
+        step: int. Optimizer steps of the whole run so far.
+        every: int. Steps between two of them.
+        log_steps: int. Steps between two points.
+    """
+    return step // every > max(step - log_steps, 0) // every
+
+
+def inner_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
+    """Returns the optimizer behind loss scaling, which has neither its rate nor its steps."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
+def steps_done(model: keras.Model) -> int:
+    """Returns the optimizer steps of the whole run so far."""
+    return int(inner_optimizer(model).iterations.numpy())
