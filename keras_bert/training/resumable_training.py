@@ -18,7 +18,12 @@ from keras_bert.training.event_files import event_file_sizes
 from keras_bert.training.inspection import ProfilerTrace
 from keras_bert.training.run_directory import RunDirectory, writing
 from keras_bert.training.termination import Termination
-from keras_bert.training.training_state import capture_state, restore_metrics, restore_state
+from keras_bert.training.training_state import (
+    capture_state,
+    own,
+    restore_metrics,
+    restore_state,
+)
 
 
 class ResumableTraining:
@@ -154,10 +159,8 @@ class ResumableTraining:
         if self._saved_step == self.step:
             return
         self._saved_step = self.step
-        owned = Checkpoint.of(self.model)
-        for name, array in owned.arrays.items():
-            if not array.flags.owndata:
-                owned.arrays[name] = array.copy()  # It may be the variable's own memory.
+        weights = Checkpoint.of(self.model)
+        weights.arrays.update({name: own(array) for name, array in weights.arrays.items()})
         facts = {
             "in_interval": in_interval,
             "seconds": self.seconds,
@@ -166,7 +169,7 @@ class ResumableTraining:
             "event_files": event_file_sizes(self._run.tensorboard),
             **self._run.description(),
         }
-        snapshot = Snapshot(self.step, owned, capture_state(self.model), facts, self._tokenizer)
+        snapshot = Snapshot(self.step, weights, capture_state(self.model), facts, self._tokenizer)
         directory, keep = self._run.checkpoints, self._keep_checkpoints
         with writing(directory):
             self._writer.submit(lambda: write_checkpoint(directory, snapshot, keep=keep))

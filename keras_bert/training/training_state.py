@@ -20,10 +20,15 @@ def capture_state(model: keras.Model) -> dict[str, np.ndarray]:
         Arrays by `"<group>/<number>"`, in memory of their own: training can go on at once.
     """
     return {
-        f"{group}/{index:04d}": np.array(keras.ops.convert_to_numpy(variable))
+        f"{group}/{index:04d}": own(keras.ops.convert_to_numpy(variable))
         for group, variables in _groups(model).items()
         for index, variable in enumerate(variables)
     }
+
+
+def own(array: np.ndarray) -> np.ndarray:
+    """Returns an array that no later step can change; a view may be the variable's own memory."""
+    return array if array.flags.owndata else array.copy()
 
 
 def restore_state(model: keras.Model, arrays: dict[str, np.ndarray], place: str) -> None:
