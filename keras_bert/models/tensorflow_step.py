@@ -33,7 +33,7 @@ class ReplicaStep:
         self.batch = (batch[0], *self.batch)
         self.replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if self.replicas > 1:
-            self.batch = keras.tree.map_structure(_with_length, self.batch)
+            self.batch = keras.tree.map_structure(with_length, self.batch)
         self.terms = loss_terms(model._compile_loss)
         self.variables = model.metrics_variables
         _, targets, weights = self.batch
@@ -150,8 +150,11 @@ class ReplicaStep:
         start = [(v, tf.zeros(v.shape, v.dtype)) for v in self.variables]
         with keras.StatelessScope(state_mapping=start) as scope:
             model.compute_metrics(inputs, targets, outputs, sample_weight=weights)
+            # A single loss has no tracker of its own.
             trackers = model._compile_loss.metrics if self.terms else []
-            for tracker, value in zip([model._loss_tracker, *trackers], [loss, *shares]):  # noqa: B905
+            for tracker, value in zip(
+                [model._loss_tracker, *trackers], [loss, *shares], strict=False
+            ):
                 tracker.total.assign(value * self.rows)
                 tracker.count.assign(rows)
         return loss, [scope.get_current_value(variable) for variable in self.variables]
@@ -251,7 +254,7 @@ def _rows(batch: tuple) -> tf.Tensor:
     return tf.shape(keras.tree.flatten(batch[0])[0])[0]
 
 
-def _with_length(tensor: Any) -> Any:
+def with_length(tensor: Any) -> Any:
     """A replica without examples gets tensors without any size: gives them a length of 1."""
     if tensor is None or None not in tensor.shape[1:]:
         return tensor

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_bert.errors import InputError
-from keras_bert.models.tensorflow_step import ReplicaStep, _with_length, keep_sums
+from keras_bert.models.tensorflow_step import ReplicaStep, keep_sums, with_length
 
 
 class SkippedSteps:
@@ -171,7 +171,7 @@ class DistributedTraining:
             return self.predict_function
 
         def replica_step(data):
-            outputs = self.predict_step(keras.tree.map_structure(_with_length, data))
+            outputs = self.predict_step(keras.tree.map_structure(with_length, data))
             return keras.tree.map_structure(_gathered, outputs)
 
         @tf.autograph.experimental.do_not_convert

@@ -1,5 +1,6 @@
 """A global batch gives one step, however it is split."""
 
+import contextlib
 import json
 import os
 import socket
@@ -23,12 +24,11 @@ TASKS = ("pretrainer", "masked_lm", "classifier", "tagger", "spans")
 WAYS = ("mirrored", "accumulated", "worker_0", "worker_1")
 
 
-def start(mode, directory, environment=None):
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})}
+def start(mode, directory, log, environment):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
     command = [sys.executable, "-m", "tests.keras_bert.training.strategy_worker", mode, directory]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
+    with log.open("wb") as file:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
 
 
 def free_addresses(count):
@@ -45,17 +45,23 @@ def free_addresses(count):
 def results(tmp_path_factory):
     directory = tmp_path_factory.mktemp("strategies")
     addresses = free_addresses(2)
-    processes = [start("local", directory)]
+    workers = []
     for index in range(2):
         task = {"type": "worker", "index": index}
         configuration = json.dumps({"cluster": {"worker": addresses}, "task": task})
-        processes.append(start("workers", directory, {"TF_CONFIG": configuration}))
-    for process in processes:
+        workers.append(("workers", {"TF_CONFIG": configuration}))
+    logs = [directory / f"{number}.log" for number in range(3)]
+    with contextlib.ExitStack() as stack:
+        processes = [
+            stack.enter_context(start(mode, directory, log, environment))
+            for (mode, environment), log in zip([("local", {}), *workers], logs, strict=True)
+        ]
         try:
-            _, errors = process.communicate(timeout=500)
+            for process, log in zip(processes, logs, strict=True):
+                assert process.wait(timeout=500) == 0, log.read_text()[-4000:]
         finally:
-            process.kill()
-        assert process.returncode == 0, errors.decode()[-4000:]
+            for process in processes:
+                process.kill()
     return {path.stem: dict(np.load(path, allow_pickle=False)) for path in directory.glob("*.npz")}
 
 
