@@ -71,9 +71,9 @@ def pretraining(directory, output, *extra):
 def finetuning(directory, output, *extra):
     return [
         "finetune",
-        *("--task", "classification", "--data", str(directory), "--epochs", "6"),
+        *("--task", "classification", "--data", str(directory), "--epochs", "12"),
         *("--init", f"{directory}/pretrained/model", "--output", f"{directory}/{output}"),
-        *("--learning-rate", "2e-3", "--sequence-length", "32", "--batch-size", "16"),
+        *("--learning-rate", "1e-3", "--sequence-length", "32", "--batch-size", "16"),
         *extra,
     ]
 
@@ -185,7 +185,7 @@ def test_options_reach_the_hparams_plugin(work):
                     content = value.metadata.plugin_data.content
                     found[value.tag] = plugin_data_pb2.HParamsPluginData.FromString(content)
     start = found["_hparams_/session_start_info"].session_start_info.hparams
-    assert start["learning_rate"].number_value == pytest.approx(2e-3)
+    assert start["learning_rate"].number_value == pytest.approx(1e-3)
     end = found["_hparams_/session_end_info"].session_end_info
     assert end.status == api_pb2.STATUS_SUCCESS
 
