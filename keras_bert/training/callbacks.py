@@ -137,7 +137,7 @@ class CheckpointInTime(keras.callbacks.Callback):
 
     def _save(self, logs, *, in_interval):
         training = self._training
-        must_end = training.must_end
+        must_end = training.must_end()
         if self._is_due or must_end or not in_interval:
             training.logs = {name: float(value) for name, value in (logs or {}).items()}
         if self._is_due:

@@ -118,6 +118,21 @@ def newest_checkpoint(directory: Path, *, warn: Any) -> tuple[Path, dict[str, An
     return None
 
 
+def checkpoint_at(directory: Path, step: int) -> tuple[Path, dict[str, Any]]:
+    """Returns the checkpoint of a step as `newest_checkpoint` does.
+
+    Raises:
+        InputError: If it is not there or not whole.
+    """
+    path = directory / f"step-{step:08d}"
+    try:
+        return path, _verified_state(path)
+    except DamagedCheckpointError as error:
+        raise InputError(
+            f"{path}: the chief goes on from this checkpoint, which every worker must see: {error}"
+        ) from error
+
+
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Reads what `capture_state` copied from a checkpoint."""
     from safetensors.numpy import load_file

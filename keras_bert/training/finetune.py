@@ -22,10 +22,11 @@ from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 from keras_bert.training.options import FinetuneOptions
 from keras_bert.training.provenance import fingerprint
 from keras_bert.training.resumable_training import ResumableTraining
-from keras_bert.training.run_directory import RunDirectory, load_tokenizer, writing
-from keras_bert.training.strategy import dtype_policy, make_strategy, set_seed
+from keras_bert.training.run_directory import RunDirectory, load_tokenizer
+from keras_bert.training.strategy import devices, dtype_policy, make_strategy, set_seed
 from keras_bert.training.summary_writer import summary_writer
 from keras_bert.training.telemetry import Workload
+from keras_bert.training.workers import Workers
 
 
 def finetune(options: FinetuneOptions) -> dict:
@@ -51,11 +52,14 @@ def finetune(options: FinetuneOptions) -> dict:
         raise InputError(
             f"`--layer-decay` must be above 0 and at most 1. Received: {options.layer_decay}"
         )
-    with RunDirectory(options.output, resolved(options)) as run:
-        return _finetune(options, run)
+    strategy = make_strategy(options.strategy, options.batch_size)
+    with RunDirectory(options.output, resolved(options), workers=Workers(strategy)) as run:
+        return _finetune(options, run, strategy)
 
 
-def _finetune(options: FinetuneOptions, run: RunDirectory) -> dict:
+def _finetune(
+    options: FinetuneOptions, run: RunDirectory, strategy: tf.distribute.Strategy
+) -> dict:
     task = task_named(options.task)
     labels = task.labels(options.data)
     train = task.read(options.data, "train", labels=labels)
@@ -69,7 +73,6 @@ def _finetune(options: FinetuneOptions, run: RunDirectory) -> dict:
         sequence_length=options.sequence_length,
     )
     preprocessor = BertPreprocessor(tokenizer, options.sequence_length, padding="longest")
-    strategy = make_strategy(options.strategy, options.batch_size)
     set_seed(options.seed)
     steps = math.ceil(len(train) / options.batch_size) * options.epochs
     with strategy.scope():
@@ -93,7 +96,8 @@ def _finetune(options: FinetuneOptions, run: RunDirectory) -> dict:
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         )
-    run.create(inputs={"data": fingerprint(options.data), "init": fingerprint(options.init)})
+    inputs = {"data": fingerprint(options.data), "init": fingerprint(options.init)}
+    run.create(inputs={**inputs, **devices(strategy)})
     training = ResumableTraining(
         model,
         run,
@@ -121,8 +125,10 @@ def _finetune(options: FinetuneOptions, run: RunDirectory) -> dict:
     def callbacks(done: int) -> list[keras.callbacks.Callback]:
         return [
             *monitors(options, run.tensorboard, writer, workload, meter, training.facts),
-            ProgressBar(
-                steps, examples_per_step=options.batch_size, title="fine-tuning", done=done
+            *run.shown(
+                ProgressBar(
+                    steps, examples_per_step=options.batch_size, title="fine-tuning", done=done
+                )
             ),
         ]
 
@@ -139,8 +145,7 @@ def _finetune(options: FinetuneOptions, run: RunDirectory) -> dict:
             "seconds": seconds,
             "examples_per_second": len(train) * options.epochs / seconds,
         }
-        with writing(run.model):
-            model.save_checkpoint(run.model, tokenizer=tokenizer)
+        run.save_model(model, tokenizer)
     end_session(writer)
     run.finish(f"fine-tuning: {run.path}", metrics)
     return metrics

@@ -25,10 +25,11 @@ from keras_bert.training.phases import Phase, make_phase, read_vocabulary, train
 from keras_bert.training.pipeline import LEFT_TO_RIGHT
 from keras_bert.training.provenance import fingerprint
 from keras_bert.training.resumable_training import ResumableTraining
-from keras_bert.training.run_directory import RunDirectory, load_tokenizer, writing
-from keras_bert.training.strategy import dtype_policy, make_strategy, set_seed
+from keras_bert.training.run_directory import RunDirectory, load_tokenizer
+from keras_bert.training.strategy import devices, dtype_policy, make_strategy, set_seed
 from keras_bert.training.summary_writer import summary_writer
 from keras_bert.training.telemetry import Workload
+from keras_bert.training.workers import Workers
 
 _LONGEST_WARMUP = 10000  # of the paper
 
@@ -49,11 +50,14 @@ def pretrain(options: PretrainOptions) -> dict:
     check_at_least_one(options, "max_predictions", "long_batch_size", "gradient_accumulation_steps")
     check_not_negative(options, "checkpoint_steps", "keep_checkpoints")
     check_monitors(options)
-    with RunDirectory(options.output, resolved(options)) as run:
-        return _pretrain(options, run)
+    strategy = make_strategy(options.strategy, options.batch_size)
+    with RunDirectory(options.output, resolved(options), workers=Workers(strategy)) as run:
+        return _pretrain(options, run, strategy)
 
 
-def _pretrain(options: PretrainOptions, run: RunDirectory) -> dict:
+def _pretrain(
+    options: PretrainOptions, run: RunDirectory, strategy: tf.distribute.Strategy
+) -> dict:
     vocabulary = read_vocabulary(options.data)
     phases = training_phases(options, vocabulary)
     config = _model_config(options, vocabulary)
@@ -74,7 +78,6 @@ def _pretrain(options: PretrainOptions, run: RunDirectory) -> dict:
                 f"{options.validation}: pairs of segments must be in both or in neither. Received: "
                 f"{phases[0].manifest.objective} and {validation.manifest.objective}"
             )
-    strategy = make_strategy(options.strategy, options.batch_size)
     set_seed(options.seed)
     with strategy.scope():
         policy = dtype_policy(options.precision)
@@ -84,7 +87,7 @@ def _pretrain(options: PretrainOptions, run: RunDirectory) -> dict:
             model = BertPretrainer(config, next_sentence=pairs, dtype=policy)
         model.compile(_optimizer(options), **pretraining_losses(pairs=pairs))
     model.gradient_accumulation_steps = options.gradient_accumulation_steps
-    run.create(inputs=_fingerprints(options))
+    run.create(inputs={**_fingerprints(options), **devices(strategy)})
 
     def measure() -> dict[str, float]:
         batch_size = min(options.batch_size, validation.manifest.examples)
@@ -124,8 +127,7 @@ def _pretrain(options: PretrainOptions, run: RunDirectory) -> dict:
         metrics["sequences_per_second"] = sequences / training.seconds
         if options.validation:
             metrics["after"] = measure()
-        with writing(run.model):
-            model.save_checkpoint(run.model, tokenizer=tokenizer)
+        run.save_model(model, tokenizer)
     end_session(writer)
     run.finish(f"pre-training: {run.path}", metrics)
     return metrics
@@ -158,11 +160,13 @@ def _fit(
     def callbacks(done: int) -> list[keras.callbacks.Callback]:
         return [
             *monitors(options, run.tensorboard, writer, workload, meter, training.facts),
-            ProgressBar(
-                phase.steps,
-                examples_per_step=phase.batch_size,
-                title=f"pre-training, {phase.manifest.sequence_length} tokens",
-                done=done,
+            *run.shown(
+                ProgressBar(
+                    phase.steps,
+                    examples_per_step=phase.batch_size,
+                    title=f"pre-training, {phase.manifest.sequence_length} tokens",
+                    done=done,
+                )
             ),
             *samples,
         ]

@@ -2,9 +2,11 @@
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from keras_bert.atomic import sha256_of_file
 
@@ -19,6 +21,12 @@ def fingerprint(path: str | os.PathLike) -> str:
     files = sorted(file for file in path.iterdir() if file.is_file())
     lines = (f"{sha256_of_file(file)}  {file.name}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def digest(values: dict[str, Any]) -> int:
+    """Returns a number of 60 bits that other values, of JSON, hardly have."""
+    text = json.dumps(values, sort_keys=True)
+    return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
 
 
 def versions() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`model.fit` in parts that can be left and taken up again at any step."""
 
 import math
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,9 @@ from keras_bert.training.training_state import (
     restore_metrics,
     restore_state,
 )
+
+# Of a worker that ends because another one was asked to.
+_TERMINATED = 128 + signal.SIGTERM
 
 
 class ResumableTraining:
@@ -70,6 +74,7 @@ class ResumableTraining:
         # What the command wants to find again; JSON.
         self.facts: dict[str, Any] = {}
         self._run = run
+        self._workers = run.workers
         self._log_steps = log_steps
         self._keep_checkpoints = keep_checkpoints
         self._tokenizer = tokenizer
@@ -134,7 +139,7 @@ class ResumableTraining:
             chosen = [*callbacks(done), StopAfter(stop - done), checkpoints]
             first = done // log_steps
             try:
-                with self._termination.deferred():
+                with self._termination.deferred(), self._workers.connected():
                     self.model.fit(
                         dataset(done),
                         initial_epoch=first,
@@ -149,7 +154,7 @@ class ResumableTraining:
                     if isinstance(callback, ProgressBar | ProfilerTrace) and checkpoints.have_begun:
                         callback.on_train_end()  # Gives terminal and profiler back.
                 raise
-            if self.must_end:  # A signal between the last step and here.
+            if self.must_end():  # A signal between the last step and here.
                 self.end()
             done = stop
         self._first_step += steps
@@ -169,7 +174,10 @@ class ResumableTraining:
             "event_files": event_file_sizes(self._run.tensorboard),
             **self._run.description(),
         }
+        # Reading some of it takes all workers.
         snapshot = Snapshot(self.step, weights, capture_state(self.model), facts, self._tokenizer)
+        if not self._workers.is_chief:
+            return
         directory, keep = self._run.checkpoints, self._keep_checkpoints
         with writing(directory):
             self._writer.submit(lambda: write_checkpoint(directory, snapshot, keep=keep))
@@ -179,10 +187,9 @@ class ResumableTraining:
         with writing(self._run.checkpoints):
             self._writer.check()
 
-    @property
     def must_end(self) -> bool:
-        """Whether a signal asked the process to end after the current step."""
-        return self._termination.code is not None
+        """Whether a signal asked this process, or another worker, to end after the current step."""
+        return self._workers.any(self._termination.code is not None)
 
     def end(self, *, in_interval: bool = False) -> None:
         """Saves and ends the process as the signal asked."""
@@ -190,6 +197,7 @@ class ResumableTraining:
             self.save(in_interval=in_interval)
         with writing(self._run.checkpoints):
             self._writer.wait()
+        self._workers.wait()
         saved = f"saved in {self._run.checkpoints}; the same command goes on from there"
         print(
             f"stopped after step {self.step} of {self.total_steps}: "
@@ -197,7 +205,7 @@ class ResumableTraining:
             file=sys.stderr,
             flush=True,
         )
-        raise SystemExit(self._termination.code)
+        raise SystemExit(self._termination.code or _TERMINATED)
 
     def _restore(self, path, state: dict[str, Any]) -> None:
         arrays = read_arrays(path)

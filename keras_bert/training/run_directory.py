@@ -17,9 +17,10 @@ from keras_bert.atomic import remove_incomplete, write_json
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.text.tokenizer import BertTokenizer
-from keras_bert.training.checkpoint_directory import newest_checkpoint
+from keras_bert.training.checkpoint_directory import checkpoint_at, newest_checkpoint
 from keras_bert.training.event_files import cut_event_files
-from keras_bert.training.provenance import versions
+from keras_bert.training.provenance import digest, versions
+from keras_bert.training.workers import Workers
 
 # Options that change neither the numbers nor where they are written.
 _FREE_OPTIONS = (
@@ -39,6 +40,8 @@ class RunDirectory:
         path: The directory; it must not hold a finished run, nor one of other options.
         options: dict. The resolved options, written to `config.json`. With a true `allow_changes`
             a stopped run goes on under changed options.
+        workers: `Workers` or None. The processes that train together, all of which see the
+            directory; only the chief writes there. None for one process.
 
     Raises:
         InputError: If the directory holds a finished run, one of other options, another process'
@@ -54,8 +57,11 @@ class RunDirectory:
     ```
     """
 
-    def __init__(self, path: str | os.PathLike, options: dict[str, Any]):
+    def __init__(
+        self, path: str | os.PathLike, options: dict[str, Any], *, workers: Workers | None = None
+    ):
         self.path = Path(path)
+        self.workers = workers or Workers()
         self.saved: tuple[Path, dict[str, Any]] | None = None
         self._options = {name: v for name, v in options.items() if name != "allow_changes"}
         self._allows_changes = bool(options.get("allow_changes"))
@@ -90,6 +96,25 @@ class RunDirectory:
                 process trains here.
         """
         self._inputs = inputs or {}
+        self._check_workers()
+        if self.workers.is_chief:
+            self._find()
+        step = self.workers.of_chief(self.saved[1]["step"] if self.saved else -1)
+        if not self.workers.is_chief and step >= 0:
+            self.saved = checkpoint_at(self.checkpoints, step)
+        if self.saved is None:
+            self.begin()
+
+    def _check_workers(self) -> None:
+        # All have looked at the directory before the chief changes it.
+        own = digest({**self._options, **self._inputs})
+        if self.workers.any(self.workers.of_chief(own) != own):
+            raise InputError(
+                f"{self.path}: every worker must be started with the same options and inputs. "
+                f"Received: others in one of {self.workers.count} workers"
+            )
+
+    def _find(self) -> None:
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             if not (self.path / _CONFIG).exists():
@@ -99,14 +124,14 @@ class RunDirectory:
             remove_incomplete(self.path)
             remove_incomplete(self.checkpoints)
             self.saved = newest_checkpoint(self.checkpoints, warn=_warn)
-            if self.saved is None:
-                self.begin()
-            else:
+            if self.saved is not None:
                 self._check_same(self.saved[1]["inputs"], self._inputs, "what {} names")
                 self._warn_of_versions()
 
     def begin(self) -> None:
         """Writes `config.json` and removes from TensorBoard what comes after the checkpoint."""
+        if not self.workers.is_chief:
+            return
         with writing(self.path):
             cut_event_files(self.tensorboard, self.saved[1]["event_files"] if self.saved else {})
             write_json(self.path / _CONFIG, self._options)
@@ -131,6 +156,8 @@ class RunDirectory:
             raise InputError(f"{self.path}: holds a run already; choose another --output")
 
     def _lock(self) -> None:
+        if not self.workers.is_chief:
+            return
         # Left in place: whoever removed it could lock a file that has no name any more.
         lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         self._resources.callback(os.close, lock)
@@ -186,8 +213,21 @@ class RunDirectory:
     def model(self) -> Path:
         return self.path / "model"
 
+    def shown(self, *callbacks: Any) -> tuple:
+        """Returns callbacks that a person watches: none on workers other than the chief."""
+        return callbacks if self.workers.is_chief else ()
+
+    def save_model(self, model: Any, tokenizer: Any) -> None:
+        """Writes the trained model."""
+        if self.workers.is_chief:
+            with writing(self.model):
+                model.save_checkpoint(self.model, tokenizer=tokenizer)
+
     def finish(self, title: str, metrics: dict[str, Any]) -> None:
-        """Writes `metrics.json` and prints the summary table."""
+        """Writes `metrics.json` and prints the summary table, once all workers have ended."""
+        self.workers.wait()
+        if not self.workers.is_chief:
+            return
         with writing(self.path):
             write_json(self.path / _METRICS, metrics)
         table = rich.table.Table(title=title)

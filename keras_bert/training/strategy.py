@@ -131,6 +131,12 @@ def _tpu() -> tf.distribute.Strategy:
         ) from error
 
 
+def devices(strategy: tf.distribute.Strategy) -> dict[str, str]:
+    """Returns what a run's bits depend on besides `--strategy` itself, as `RunDirectory` takes it."""
+    count = strategy.num_replicas_in_sync
+    return {"strategy": f"{count} device{'' if count == 1 else 's'}"}
+
+
 def dtype_policy(precision: str) -> str:
     """Returns Keras' name for training in `precision` with float32 weights."""
     return "float32" if precision == "float32" else f"mixed_{precision}"
