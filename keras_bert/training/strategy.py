@@ -132,7 +132,7 @@ def _tpu() -> tf.distribute.Strategy:
 
 
 def devices(strategy: tf.distribute.Strategy) -> dict[str, str]:
-    """Returns what a run's bits depend on besides `--strategy` itself, as `RunDirectory` takes it."""
+    """Returns the number of devices, on which a run's bits depend, as an input of the run."""
     count = strategy.num_replicas_in_sync
     return {"strategy": f"{count} device{'' if count == 1 else 's'}"}
 

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from keras_bert.errors import InputError
 
+_LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
+
 
 class Workers:
     """The processes that train one model: they go on and stop at the same step.
@@ -90,6 +92,5 @@ class Workers:
                 raise
             raise InputError(
                 "another worker of this training has stopped or cannot be reached; start all of "
-                "them again by the same command, which goes on from the newest checkpoint: "
-                f"{str(error).splitlines()[0]}"
+                "them again by the same command, which goes on from the newest checkpoint"
             ) from error

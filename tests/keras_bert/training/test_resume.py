@@ -4,96 +4,23 @@ import fcntl
 import json
 import random
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import tensorflow as tf
 from safetensors.numpy import load_file
 
 from keras_bert.__main__ import main
 from keras_bert.models.pretrainer import BertPretrainer
-from keras_bert.records import Manifest, encode_example, write_manifest, write_shard
-
-STEPS, CHECKPOINT_STEPS = 14, 3
-RATES = ("seconds", "speed", "sequences_per_second", "examples_per_second")
-
-# Stops itself as the first argument says, at the number in the second, then runs the command.
-FAULTS = """
-import os, signal, sys, threading
-how, when, *arguments = sys.argv[1:]
-count = 0
-def counted(function, fault, counts=lambda *arguments: True):
-    def call(*arguments, **keywords):
-        global count
-        count += counts(*arguments)
-        if count == int(when) and counts(*arguments):
-            fault()
-        return function(*arguments, **keywords)
-    return call
-def kill():
-    if how == "kill":  # Those under way are committed first, to know which there are.
-        for thread in threading.enumerate():
-            if thread.name == "checkpoint-writer":
-                thread.join()
-    os.kill(os.getpid(), signal.SIGKILL)
-def terminate():
-    os.kill(os.getpid(), signal.SIGTERM)
-    os.kill(os.getpid(), signal.SIGTERM)
-# As at a terminal, also where the tests run in the background.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-def interrupt():
-    os.kill(os.getpid(), signal.SIGINT)
-def fill_disk():
-    import resource
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20000, resource.RLIM_INFINITY))
-if how == "commit":
-    os.rename = counted(os.rename, kill, lambda old, new: "step-0" in str(new))
-else:
-    import keras
-    faults = {"terminate": terminate, "interrupt": interrupt, "disk": fill_disk}
-    fault = faults.get(how, kill)
-    steps = keras.callbacks.CallbackList.on_train_batch_end
-    keras.callbacks.CallbackList.on_train_batch_end = counted(steps, fault)
-from keras_bert.__main__ import main
-sys.exit(main(arguments))
-"""
-
-
-def write_shards(directory, vocabulary, *, length, count):
-    rng = random.Random(length)
-    written = []
-    for number in range(3):
-        examples = []
-        for _ in range(count):
-            middle = rng.randint(2, length - 4)
-            ids = [rng.randrange(5, len(vocabulary)) for _ in range(length - 3)]
-            ids = [vocabulary.start_id, *ids[:middle], vocabulary.end_id, *ids[middle:]]
-            ids.append(vocabulary.end_id)
-            segments = [0] * (middle + 2) + [1] * (length - middle - 2)
-            label = [rng.randrange(2)]
-            examples.append(
-                encode_example(
-                    {"token_ids": ids, "segment_ids": segments, "next_sentence_label": label}
-                )
-            )
-        written.append(write_shard(directory / f"shard-{number:05d}.tfrecord", examples))
-    vocabulary.save(directory / "vocab.txt")
-    manifest = Manifest(
-        objective="nsp",
-        sequence_length=length,
-        fields=("token_ids", "segment_ids", "next_sentence_label"),
-        max_predictions=None,
-        vocabulary_size=len(vocabulary),
-        vocabulary_sha256=vocabulary.sha256,
-        lowercase=True,
-        settings={},
-        statistics={},
-        shards=tuple(written),
-    )
-    write_manifest(directory, manifest)
+from tests.keras_bert.training.stopping import (
+    STEPS,
+    assert_same,
+    command,
+    scalars,
+    steps_of,
+    stopped,
+    without_rates,
+    write_shards,
+)
 
 
 @pytest.fixture(scope="module")
@@ -105,66 +32,6 @@ def work(tmp_path_factory, vocabulary, tiny_config):
     (directory / "model.json").write_text(json.dumps(tiny_config.to_dict()))
     assert main(command(directory, directory / "whole")) == 0
     return directory
-
-
-def command(work, output, *extra):
-    # Nine steps on short sequences, five on long ones; intervals of four, the last ones shorter.
-    return [
-        "pretrain",
-        *("--data", f"{work}/short", "--long-data", f"{work}/long", "--long-share", "0.36"),
-        *("--validation", f"{work}/long", "--validation-steps", "2", "--shuffle-buffer", "8"),
-        *("--model", f"{work}/model.json", "--steps", str(STEPS), "--batch-size", "4"),
-        *("--log-steps", "4", "--checkpoint-steps", str(CHECKPOINT_STEPS)),
-        *("--learning-rate", "1e-3", "--output", str(output)),
-        *extra,
-    ]
-
-
-def stopped(arguments, how, when):
-    """Runs the command in a process of its own that is stopped after `when` events."""
-    result = subprocess.run(
-        [sys.executable, "-c", FAULTS, how, str(when), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in result.stderr, result.stderr
-    return result
-
-
-def scalars(run):
-    points = {}
-    for path in sorted((run / "tensorboard").glob("*tfevents*")):
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(record)
-            for value in event.summary.value:
-                group, *_ = value.tag.partition("/")
-                if group in ("learning", "optimizer", "speed"):
-                    number = 0.0 if group == "speed" else float(tf.make_ndarray(value.tensor))
-                    points.setdefault(value.tag, []).append((event.step, number))
-    return points
-
-
-def without_rates(run):
-    metrics = json.loads((run / "metrics.json").read_text())
-    return {name: value for name, value in metrics.items() if name not in RATES}
-
-
-def steps_of(run):
-    return [int(path.name[5:]) for path in sorted((run / "checkpoints").glob("step-*"))]
-
-
-def assert_same(run, whole, steps=STEPS):
-    for name in ("model/model.safetensors", f"checkpoints/step-{steps:08d}/model.safetensors"):
-        assert (run / name).read_bytes() == (whole / name).read_bytes()
-    state = f"checkpoints/step-{steps:08d}/training_state.safetensors"
-    first, second = load_file(run / state), load_file(whole / state)
-    assert first.keys() == second.keys()
-    for name in first:
-        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
-    assert scalars(run) == scalars(whole)
-    assert without_rates(run) == without_rates(whole)
-    assert not list(run.rglob(".incomplete-*"))
 
 
 def test_state_of_the_whole_run(work):

@@ -1,9 +1,7 @@
 """A global batch gives one step, however it is split."""
 
 import contextlib
-import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +15,7 @@ from keras_bert.errors import InputError
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.training.optimizer import BertAdamW
 from keras_bert.training.strategy import make_strategy
-from tests.keras_bert.training import strategy_worker
+from tests.keras_bert.training import cluster, strategy_worker
 
 ROOT = Path(__file__).parents[3]
 TASKS = ("pretrainer", "masked_lm", "classifier", "tagger", "spans")
@@ -31,25 +29,10 @@ def start(mode, directory, log, environment):
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
 
 
-def free_addresses(count):
-    with_ports = [socket.socket() for _ in range(count)]
-    for one in with_ports:
-        one.bind(("127.0.0.1", 0))
-    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in with_ports]
-    for one in with_ports:
-        one.close()
-    return addresses
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     directory = tmp_path_factory.mktemp("strategies")
-    addresses = free_addresses(2)
-    workers = []
-    for index in range(2):
-        task = {"type": "worker", "index": index}
-        configuration = json.dumps({"cluster": {"worker": addresses}, "task": task})
-        workers.append(("workers", {"TF_CONFIG": configuration}))
+    workers = [("workers", environment) for environment in cluster.environments(2)]
     logs = [directory / f"{number}.log" for number in range(3)]
     with contextlib.ExitStack() as stack:
         processes = [

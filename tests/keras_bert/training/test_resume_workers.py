@@ -1,0 +1,85 @@
+"""A run on two workers goes on to the same bits, whichever of them is stopped."""
+
+import json
+import random
+import signal
+
+import pytest
+
+from tests.keras_bert.training.stopping import (
+    STEPS,
+    assert_same,
+    by_workers,
+    command,
+    scalars,
+    steps_of,
+    write_shards,
+)
+
+KILLED = -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory, vocabulary, tiny_config):
+    """Shards of two lengths, a model's configuration and an uninterrupted run on two workers."""
+    directory = tmp_path_factory.mktemp("workers")
+    write_shards(directory / "short", vocabulary, length=16, count=7)
+    write_shards(directory / "long", vocabulary, length=24, count=5)
+    (directory / "model.json").write_text(json.dumps(tiny_config.to_dict()))
+    codes, _ = by_workers(on_workers(directory, directory / "whole"))
+    assert codes == [0, 0]
+    return directory
+
+
+def on_workers(work, output, *extra):
+    return [*command(work, output, *extra), "--strategy", "multi_worker"]
+
+
+def test_the_chief_alone_writes(work):
+    run = work / "whole"
+    assert steps_of(run) == [9, 12, 14]
+    assert [step for step, _ in scalars(run)["learning/loss"]] == [4, 8, 9, 13, 14]
+    assert len(list((run / "tensorboard").glob("*tfevents*"))) == 1
+
+
+def test_workers_stopped_again_and_again(work, tmp_path):
+    run = tmp_path / "run"
+    arguments = on_workers(work, run)
+    # One of them is asked to end: all do after the same step.
+    codes, errors = by_workers(arguments, "terminate", 5, victim=1)
+    assert codes == [143, 143]
+    for error in errors:
+        assert "stopped after step 5 of 14: saved in" in error.splitlines()[-1]
+    assert steps_of(run) == [3, 5]
+    # The chief dies between "written" and "committed".
+    codes, errors = by_workers(arguments, "commit", 2, victim=0)
+    assert codes == [KILLED, 2]
+    assert "another worker of this training has stopped" in errors[1].splitlines()[-1]
+    assert steps_of(run) == [3, 5, 6]
+    assert by_workers(arguments)[0] == [0, 0]
+    assert_same(run, work / "whole")
+
+
+@pytest.mark.slow
+def test_workers_refuse_changed_options(work, tmp_path):
+    arguments = on_workers(work, tmp_path / "run")
+    assert by_workers(arguments, "terminate", 2, victim=0)[0] == [143, 143]
+    codes, errors = by_workers([*arguments, "--seed", "1"])
+    assert codes == [2, 2]
+    for error in errors:
+        assert "begun otherwise (--seed: 12345 -> 1)" in error.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_workers_killed_at_a_random_step(work, tmp_path, seed):
+    rng = random.Random(seed)
+    run = tmp_path / "run"
+    arguments = on_workers(work, run, "--checkpoint-steps", str(rng.randint(1, 5)))
+    how = rng.choice(["kill", "at_once", "at_once", "commit"])
+    when = rng.randint(1, 2 if how == "commit" else STEPS)
+    victim = 0 if how == "commit" else rng.randrange(2)
+    codes, _ = by_workers(arguments, how, when, victim)
+    assert codes[victim] == KILLED
+    assert by_workers(arguments)[0] == [0, 0]
+    assert_same(run, work / "whole")
