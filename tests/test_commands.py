@@ -121,6 +121,7 @@ def test_tensorboard_has_every_scalar_by_name(work):
         "learning/next_sentence_accuracy",
         "optimizer/learning_rate",
         "optimizer/gradient_norm",
+        "optimizer/skipped_steps",
         "speed/sequences_per_second",
         "speed/tokens_per_second",
         "speed/share_of_peak",

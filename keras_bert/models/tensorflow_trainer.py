@@ -72,6 +72,12 @@ class DistributedTraining:
         """Those of them since the last step that was finite."""
         return 0 if self.skips is None else int(self.skips.in_a_row.numpy())
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Configures training, as `keras.Model.compile` does."""
+        super().compile(*args, **kwargs)
+        with self.distribute_strategy.scope():
+            self.skips = SkippedSteps()
+
     def build_training(self, data: Any) -> None:
         """Makes all variables of training before the first step: of optimizer, losses and metrics.
 
@@ -81,8 +87,6 @@ class DistributedTraining:
         specs = keras.tree.map_structure(_specification, data)
         with self.distribute_strategy.scope():
             self._symbolic_build(data_batch=specs)
-            if self.skips is None:
-                self.skips = SkippedSteps()
         keep_sums(self.optimizer)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):

@@ -8,6 +8,7 @@ import keras
 import rich.console
 import rich.progress
 
+from keras_bert.errors import InputError
 from keras_bert.training.losses import readable
 
 
@@ -95,6 +96,35 @@ class StopAfter(keras.callbacks.Callback):
         self._left -= 1
         if self._left <= 0:
             self.model.stop_training = True
+
+
+class StopWhereNotFinite(keras.callbacks.Callback):
+    """Ends a training whose steps change nothing any more.
+
+    Args:
+        limit: int. Steps in a row whose loss or gradient is not finite; they are counted by the
+            model and looked at after as many steps. 0 for no end.
+
+    Raises:
+        InputError: Where there have been so many.
+    """
+
+    def __init__(self, limit: int):
+        super().__init__()
+        self._limit = limit
+        self._steps = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps += 1
+        if not self._limit or self._steps % self._limit:
+            return
+        skipped = self.model.skipped_steps_in_a_row
+        if skipped >= self._limit:
+            raise InputError(
+                f"the last {skipped} steps had a loss or a gradient that is not finite and changed "
+                "nothing; go on from the newest checkpoint with a lower --learning-rate and "
+                "--allow-changes, or look at the data"
+            )
 
 
 class CheckpointInTime(keras.callbacks.Callback):

@@ -52,13 +52,16 @@ class Snapshot:
     tokenizer: Any = None
 
 
-def write_checkpoint(directory: Path, snapshot: Snapshot, *, keep: int) -> Path:
-    """Commits a snapshot, then removes all but the newest checkpoints.
+def write_checkpoint(
+    directory: Path, snapshot: Snapshot, *, keep: int, best: int | None = None
+) -> Path:
+    """Commits a snapshot, then removes all but the newest checkpoints and the best one.
 
     Args:
         directory: Where checkpoints stand.
         snapshot: `Snapshot`.
-        keep: int. Checkpoints to leave, this one counted; 0 for all.
+        keep: int. Newest checkpoints to leave, this one counted; 0 for all.
+        best: int or None. Step of another one to leave.
     """
     from safetensors.numpy import save_file
 
@@ -75,8 +78,9 @@ def write_checkpoint(directory: Path, snapshot: Snapshot, *, keep: int) -> Path:
         files = sorted(file for file in temporary.iterdir() if file.is_file())
         write_json(temporary / CHECKSUMS, {file.name: sha256_of_file(file) for file in files})
     if keep:
-        for _, old in sorted(_checkpoints(directory).items())[:-keep]:
-            shutil.rmtree(old, ignore_errors=True)
+        for step, old in sorted(_checkpoints(directory).items())[:-keep]:
+            if step != best:
+                shutil.rmtree(old, ignore_errors=True)
     return path
 
 

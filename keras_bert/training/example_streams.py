@@ -66,9 +66,9 @@ class ExampleStreams:
         streams = range(host, self.streams, hosts) if is_own else range(self.streams)
         dataset = tf.data.Dataset.from_tensor_slices(tf.constant(list(streams), tf.int64))
         dataset = dataset.interleave(self._stream, cycle_length=len(streams), block_length=1)
-        # Windows are cut to batches whole: one by one, examples would cost more than their masks.
-        size = self.batch_size // hosts if is_own else self.batch_size
-        dataset = dataset.rebatch(size, drop_remainder=True)
+        # (streams, batch / all streams) -> (batch of these streams,)
+        dataset = dataset.batch(len(streams), drop_remainder=True)
+        dataset = dataset.map(lambda *parts: tuple(tf.reshape(part, [-1]) for part in parts))
         if self._epochs is not None:
             batches = self._epochs * self._total // self.batch_size - self._first_batch
             dataset = dataset.take(max(batches, 0))
@@ -89,7 +89,8 @@ class ExampleStreams:
         taken = self._places(start, stream) - self._places(epoch * self._total, stream)
         if start > epoch * self._total:
             windows = windows.unbatch().skip(taken).batch(self._window)
-        return windows.rebatch(self.batch_size // self.streams)
+        # Windows are cut to batches whole: one by one, examples would cost more than their masks.
+        return windows.rebatch(self.batch_size // self.streams, drop_remainder=True)
 
     def _places(self, end, stream):
         """How many of the places before `end` belong to a stream."""
@@ -116,13 +117,18 @@ class ExampleStreams:
         examples = tf.data.Dataset.from_tensor_slices(pieces).interleave(
             self._piece, cycle_length=_MIXED_SHARDS, block_length=1
         )
+        if not self._shuffled:
+            return examples.map(lambda *parts: (tf.fill([tf.size(parts[0])], epoch), *parts))
         windows = examples.rebatch(self._window).enumerate()
-        if self._shuffled:
-            # Whole windows by a stateless permutation: Dataset.shuffle mixes its seed with
-            # TensorFlow's global one, so that its order is no function of `seed` alone.
-            key = tf.bitcast(fold_in(fold_in(self._seed, epoch), stream), tf.int64)
-            windows = windows.map(lambda window, parts: (window, _permuted(parts, [key, window])))
-        return windows.map(lambda _, parts: (tf.fill([tf.size(parts[0])], epoch), *parts))
+        # Whole windows by a stateless permutation: Dataset.shuffle mixes its seed with TensorFlow's
+        # global one, so that its order is no function of `seed` alone.
+        key = tf.bitcast(fold_in(fold_in(self._seed, epoch), stream), tf.int64)
+
+        def shuffled(window: tf.Tensor, parts: tuple) -> tuple:
+            index, records = _permuted(parts, [key, window])
+            return tf.fill([tf.size(index)], epoch), index, records
+
+        return windows.map(shuffled)
 
     def _piece(self, shard: tf.Tensor, skipped: tf.Tensor, taken: tf.Tensor) -> tf.data.Dataset:
         """Part of a shard in blocks, with the places of its examples among all."""

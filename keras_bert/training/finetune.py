@@ -42,7 +42,7 @@ def finetune(options: FinetuneOptions) -> dict:
         InputError: If data, model and options do not fit together.
     """
     check_at_least_one(options, "epochs", "batch_size", "log_steps")
-    check_not_negative(options, "checkpoint_steps", "keep_checkpoints")
+    check_not_negative(options, "checkpoint_steps", "keep_checkpoints", "skip_limit")
     check_monitors(options)
     if not 0 <= options.warmup_share <= 1:
         raise InputError(
@@ -106,6 +106,7 @@ def _finetune(
         checkpoint_steps=options.checkpoint_steps,
         keep_checkpoints=options.keep_checkpoints,
         tokenizer=tokenizer,
+        skip_limit=options.skip_limit,
     )
     writer = summary_writer(run.tensorboard, strategy)
     begin_session(writer, resolved(options))

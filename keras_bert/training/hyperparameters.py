@@ -5,6 +5,8 @@ from typing import Any
 import tensorflow as tf
 from tensorboard.plugins.hparams import api, api_pb2, summary
 
+from keras_bert.training.summary_writer import flush
+
 # They say where results go and what is watched.
 _WITHOUT_EFFECT = {
     "output",
@@ -14,6 +16,7 @@ _WITHOUT_EFFECT = {
     "profile_steps",
     "checkpoint_steps",
     "keep_checkpoints",
+    "skip_limit",
     "allow_changes",
     "validation_steps",
 }
@@ -33,7 +36,7 @@ def begin_session(writer: tf.summary.SummaryWriter, options: dict[str, Any]) -> 
     }
     with writer.as_default():
         api.hparams(values)
-    writer.flush()  # A checkpoint, to which a stopped run goes back, may come before any point.
+    flush(writer)  # A checkpoint, to which a stopped run goes back, may come before any point.
 
 
 def end_session(writer: tf.summary.SummaryWriter) -> None:
@@ -41,4 +44,4 @@ def end_session(writer: tf.summary.SummaryWriter) -> None:
     session = summary.session_end_pb(api_pb2.STATUS_SUCCESS)
     with writer.as_default():
         tf.summary.experimental.write_raw_pb(session.SerializeToString(), step=0)
-    writer.flush()
+    flush(writer)

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_bert.errors import InputError
-from keras_bert.training.summary_writer import is_due, steps_done
+from keras_bert.training.summary_writer import flush, is_due, steps_done
 
 
 class WeightHistograms(keras.callbacks.Callback):
@@ -33,7 +33,7 @@ class WeightHistograms(keras.callbacks.Callback):
             for weight in self.model.trainable_weights:
                 name = weight.path.partition("/")[2]  # without the model's own
                 tf.summary.histogram(f"weights/{name}", weight.numpy())
-        self._writer.flush()
+        flush(self._writer)
 
 
 class ProfilerTrace(keras.callbacks.Callback):

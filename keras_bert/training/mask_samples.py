@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.text.vocabulary import Vocabulary
-from keras_bert.training.summary_writer import is_due, steps_done
+from keras_bert.training.summary_writer import flush, is_due, steps_done
 
 SAMPLES = 4
 # What Markdown or HTML would read as its own.
@@ -64,7 +64,7 @@ class MaskSamples(keras.callbacks.Callback):
             return
         with self._writer.as_default(step=step):
             tf.summary.text("masks filled by the model", self.markdown())
-        self._writer.flush()
+        flush(self._writer)
 
     def markdown(self) -> list[str]:
         """Returns one text for each example."""

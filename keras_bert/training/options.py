@@ -22,7 +22,11 @@ _CHECKPOINT_STEPS = (
     "steps between two checkpoints, from which a stopped run goes on; 0 for none, not at a signal "
     "either"
 )
-_KEEP_CHECKPOINTS = "newest checkpoints to keep; 0 for all"
+_KEEP_CHECKPOINTS = "newest checkpoints to keep, besides the best; 0 for all"
+_SKIP_LIMIT = (
+    "steps in a row whose loss or gradient is not finite, after which the run stops; such steps "
+    "change nothing; 0 for no stop"
+)
 _ALLOW_CHANGES = "go on with a stopped run under other options or inputs than it began with"
 
 
@@ -39,7 +43,9 @@ class PretrainOptions:
         None, help="model directory to go on from; replaces --model and must have the vocabulary"
     )
     validation: str | None = option(
-        None, help="shard directory to measure on before and after, of the same vocabulary"
+        None,
+        help="shard directory to measure on before, after and at each checkpoint, of the same "
+        "vocabulary; the checkpoint of the least loss is kept",
     )
     validation_steps: int = option(50, help="batches of --validation to measure on")
     long_data: str | None = option(
@@ -88,6 +94,7 @@ class PretrainOptions:
     profile_steps: str | None = option(None, help=_PROFILE)
     checkpoint_steps: int = option(1000, help=_CHECKPOINT_STEPS)
     keep_checkpoints: int = option(3, help=_KEEP_CHECKPOINTS)
+    skip_limit: int = option(20, help=_SKIP_LIMIT)
     allow_changes: bool = option(False, help=_ALLOW_CHANGES)
     strategy: Strategy = option("auto", help=_STRATEGY)
     precision: Precision = option("float32", help=_PRECISION)
@@ -121,6 +128,7 @@ class FinetuneOptions:
     profile_steps: str | None = option(None, help=_PROFILE)
     checkpoint_steps: int = option(1000, help=_CHECKPOINT_STEPS)
     keep_checkpoints: int = option(3, help=_KEEP_CHECKPOINTS)
+    skip_limit: int = option(20, help=_SKIP_LIMIT)
     allow_changes: bool = option(False, help=_ALLOW_CHANGES)
     strategy: Strategy = option("auto", help=_STRATEGY)
     precision: Precision = option("float32", help=_PRECISION)

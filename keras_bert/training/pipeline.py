@@ -35,6 +35,7 @@ def pretraining_dataset(
     first_batch: int = 0,
     hosts: int = 1,
     host: int = 0,
+    devices: int = 1,
 ) -> tf.data.Dataset:
     """Reads shards as batches for `BertPretrainer.fit`.
 
@@ -55,6 +56,7 @@ def pretraining_dataset(
         first_batch: int. Batches to leave out at the start, of which few are read.
         hosts: int. Machines that share each batch.
         host: int. Which of them reads here: it gets its part of each batch.
+        devices: int. Devices of this host: each gets its part of that, as a batch of its own.
 
     Returns:
         A dataset of `(features, targets, weights)`, dictionaries as `BertPretrainer` takes and
@@ -93,6 +95,10 @@ def pretraining_dataset(
         return split_targets(examples)
 
     dataset = streams.of_host(host, hosts)
+    if devices > 1:
+        size = (host + 1) * batch_size // hosts - host * batch_size // hosts
+        parts = [(i + 1) * size // devices - i * size // devices for i in range(devices)]
+        dataset = dataset.rebatch(parts[0] if len(set(parts)) == 1 else parts)
     return dataset.map(to_batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
@@ -115,14 +121,15 @@ def distributed_pretraining_dataset(
         return pretraining_dataset(*arguments, batch_size=batch_size, **options)
 
     def of_host(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        hosts, host = context.num_input_pipelines, context.input_pipeline_id
-        share = pretraining_dataset(
-            *arguments, batch_size=batch_size, hosts=hosts, host=host, **options
+        hosts = context.num_input_pipelines
+        return pretraining_dataset(
+            *arguments,
+            batch_size=batch_size,
+            hosts=hosts,
+            host=context.input_pipeline_id,
+            devices=replicas // hosts,
+            **options,
         )
-        size = (host + 1) * batch_size // hosts - host * batch_size // hosts
-        local = replicas // hosts
-        parts = [(i + 1) * size // local - i * size // local for i in range(local)]
-        return share.rebatch(parts[0] if len(set(parts)) == 1 else parts)
 
     return strategy.distribute_datasets_from_function(of_host)
 

@@ -28,7 +28,7 @@ from keras_bert.training.resumable_training import ResumableTraining
 from keras_bert.training.run_directory import RunDirectory, load_tokenizer
 from keras_bert.training.strategy import devices, dtype_policy, make_strategy, set_seed
 from keras_bert.training.summary_writer import summary_writer
-from keras_bert.training.telemetry import Workload
+from keras_bert.training.telemetry import Workload, write_validation
 from keras_bert.training.workers import Workers
 
 _LONGEST_WARMUP = 10000  # of the paper
@@ -48,7 +48,7 @@ def pretrain(options: PretrainOptions) -> dict:
     """
     check_at_least_one(options, "steps", "batch_size", "log_steps", "validation_steps")
     check_at_least_one(options, "max_predictions", "long_batch_size", "gradient_accumulation_steps")
-    check_not_negative(options, "checkpoint_steps", "keep_checkpoints")
+    check_not_negative(options, "checkpoint_steps", "keep_checkpoints", "skip_limit")
     check_monitors(options)
     strategy = make_strategy(options.strategy, options.batch_size)
     with RunDirectory(options.output, resolved(options), workers=Workers(strategy)) as run:
@@ -96,7 +96,9 @@ def _pretrain(
         )
         steps = min(validation.steps, validation.manifest.examples // batch_size)
         with validation.readable():
-            return readable(model.evaluate(batches, steps=steps, verbose=0, return_dict=True))
+            found = readable(model.evaluate(batches, steps=steps, verbose=0, return_dict=True))
+        write_validation(writer, model, found)
+        return found
 
     tokenizer = BertTokenizer(vocabulary, lowercase=phases[0].manifest.lowercase)
     metrics: dict = {"parameters": model.count_params(), "steps": options.steps}
@@ -108,13 +110,15 @@ def _pretrain(
         checkpoint_steps=options.checkpoint_steps,
         keep_checkpoints=options.keep_checkpoints,
         tokenizer=tokenizer,
+        measurement=measure if options.validation else None,
+        skip_limit=options.skip_limit,
     )
     writer = summary_writer(run.tensorboard, strategy)
     begin_session(writer, resolved(options))
     with training:
         if options.validation:
             if "before" not in training.facts:
-                training.facts["before"] = measure()
+                training.facts["before"] = training.measure()
             metrics["before"] = training.facts["before"]
         for phase in phases:
             with phase.readable():
@@ -126,7 +130,8 @@ def _pretrain(
         sequences = sum(phase.steps * phase.batch_size for phase in phases)
         metrics["sequences_per_second"] = sequences / training.seconds
         if options.validation:
-            metrics["after"] = measure()
+            metrics["after"] = training.measure()
+            metrics["best"] = training.facts.get("best", {})
         run.save_model(model, tokenizer)
     end_session(writer)
     run.finish(f"pre-training: {run.path}", metrics)

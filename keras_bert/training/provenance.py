@@ -23,9 +23,9 @@ def fingerprint(path: str | os.PathLike) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def digest(values: dict[str, Any]) -> int:
-    """Returns a number of 60 bits that other values, of JSON, hardly have."""
-    text = json.dumps(values, sort_keys=True)
+def digest(value: Any) -> int:
+    """Returns a number of 60 bits that another value, of JSON, hardly has."""
+    text = json.dumps(value, sort_keys=True)
     return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
 
 

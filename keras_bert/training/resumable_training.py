@@ -1,5 +1,6 @@
 """`model.fit` in parts that can be left and taken up again at any step."""
 
+import copy
 import math
 import signal
 import sys
@@ -13,13 +14,19 @@ import tensorflow as tf
 from keras_bert.checkpoints import huggingface
 from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.training.background_writer import BackgroundWriter
-from keras_bert.training.callbacks import CheckpointInTime, ProgressBar, StopAfter
+from keras_bert.training.callbacks import (
+    CheckpointInTime,
+    ProgressBar,
+    StopAfter,
+    StopWhereNotFinite,
+)
 from keras_bert.training.checkpoint_directory import Snapshot, read_arrays, write_checkpoint
 from keras_bert.training.event_files import event_file_sizes
 from keras_bert.training.inspection import ProfilerTrace
 from keras_bert.training.run_directory import RunDirectory, writing
 from keras_bert.training.termination import Termination
 from keras_bert.training.training_state import (
+    capture_metrics,
     capture_state,
     own,
     restore_metrics,
@@ -45,6 +52,10 @@ class ResumableTraining:
         checkpoint_steps: int. Steps between two checkpoints, the last step has one too; 0 for none.
         keep_checkpoints: int. Newest checkpoints to keep; 0 for all.
         tokenizer: `BertTokenizer` or None. Stored in checkpoints.
+        measurement: A function that returns numbers of the model on other data, or None. It is
+            called for each checkpoint, and the one of the least `"loss"` is kept too.
+        skip_limit: int. Steps in a row that are not finite, after which training ends; 0 for no
+            end.
 
     Example:
 
@@ -64,6 +75,8 @@ class ResumableTraining:
         checkpoint_steps: int = 1000,
         keep_checkpoints: int = 3,
         tokenizer: Any = None,
+        measurement: Callable[[], dict[str, float]] | None = None,
+        skip_limit: int = 20,
     ):
         self.model = model
         self.total_steps = total_steps
@@ -78,6 +91,8 @@ class ResumableTraining:
         self._log_steps = log_steps
         self._keep_checkpoints = keep_checkpoints
         self._tokenizer = tokenizer
+        self._measurement = measurement
+        self._skip_limit = skip_limit
         self._first_step = 0  # of the phase
         self._saved_step = 0
         self._seconds = 0.0
@@ -136,7 +151,12 @@ class ResumableTraining:
                 # Keras makes metrics in a first step, which would count in them.
                 self.model.evaluate(dataset(done), steps=1, verbose=0)
             checkpoints = CheckpointInTime(self)
-            chosen = [*callbacks(done), StopAfter(stop - done), checkpoints]
+            chosen = [
+                *callbacks(done),
+                StopAfter(stop - done),
+                StopWhereNotFinite(self._skip_limit),
+                checkpoints,
+            ]
             first = done // log_steps
             try:
                 with self._termination.deferred(), self._workers.connected():
@@ -159,18 +179,37 @@ class ResumableTraining:
             done = stop
         self._first_step += steps
 
-    def save(self, *, in_interval: bool) -> None:
-        """Copies the state and hands it to the writer."""
+    def measure(self) -> dict[str, float]:
+        """Returns the measurement of the model as it is now; one is made for each step."""
+        latest = self.facts.get("measured", {})
+        if latest.get("step") != self.step:
+            latest = {"step": self.step, **self._measurement()}
+            self.facts["measured"] = latest
+        return {name: value for name, value in latest.items() if name != "step"}
+
+    def _find_best(self) -> None:
+        """Measures in the middle of `fit`, whose metrics stay what they are."""
+        metrics = capture_metrics(self.model)
+        loss = self.measure()["loss"]
+        restore_metrics(self.model, metrics, str(self._run.checkpoints))
+        best = self.facts.get("best", {"loss": math.inf})
+        if loss < best["loss"]:
+            self.facts["best"] = {"step": self.step, "loss": loss}
+
+    def save(self, *, in_interval: bool, measures: bool = True) -> None:
+        """Copies the state and hands it to the writer, with a measurement if there is time."""
         if self._saved_step == self.step:
             return
         self._saved_step = self.step
+        if measures and self._measurement is not None:
+            self._find_best()
         weights = Checkpoint.of(self.model)
         weights.arrays.update({name: own(array) for name, array in weights.arrays.items()})
         facts = {
             "in_interval": in_interval,
             "seconds": self.seconds,
             "logs": self.logs,
-            "facts": self.facts,
+            "facts": copy.deepcopy(self.facts),
             "event_files": event_file_sizes(self._run.tensorboard),
             **self._run.description(),
         }
@@ -179,8 +218,9 @@ class ResumableTraining:
         if not self._workers.is_chief:
             return
         directory, keep = self._run.checkpoints, self._keep_checkpoints
+        best = self.facts.get("best", {}).get("step")
         with writing(directory):
-            self._writer.submit(lambda: write_checkpoint(directory, snapshot, keep=keep))
+            self._writer.submit(lambda: write_checkpoint(directory, snapshot, keep=keep, best=best))
 
     def check(self) -> None:
         """Raises what went wrong in the writer."""
@@ -194,7 +234,7 @@ class ResumableTraining:
     def end(self, *, in_interval: bool = False) -> None:
         """Saves and ends the process as the signal asked."""
         if self.checkpoint_steps:
-            self.save(in_interval=in_interval)
+            self.save(in_interval=in_interval, measures=False)
         with writing(self._run.checkpoints):
             self._writer.wait()
         self._workers.wait()

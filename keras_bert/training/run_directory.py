@@ -24,7 +24,7 @@ from keras_bert.training.workers import Workers
 
 # Options that change neither the numbers nor where they are written.
 _FREE_OPTIONS = (
-    *("output", "checkpoint_steps", "keep_checkpoints", "allow_changes"),
+    *("output", "checkpoint_steps", "keep_checkpoints", "skip_limit", "allow_changes"),
     *("sample_steps", "histograms", "profile_steps"),
 )
 _CONFIG, _METRICS = "config.json", "metrics.json"
@@ -107,7 +107,7 @@ class RunDirectory:
 
     def _check_workers(self) -> None:
         # All have looked at the directory before the chief changes it.
-        own = digest({**self._options, **self._inputs})
+        own = digest([_binding(self._options), self._inputs])
         if self.workers.any(self.workers.of_chief(own) != own):
             raise InputError(
                 f"{self.path}: every worker must be started with the same options and inputs. "
@@ -181,11 +181,7 @@ class RunDirectory:
     def _check_changes(self, earlier: dict[str, Any]) -> None:
         # An option that the run's version did not know had its default, as it has now if unnamed.
         named = {name: value for name, value in self._options.items() if name in earlier}
-        self._check_same(
-            {name: value for name, value in earlier.items() if name not in _FREE_OPTIONS},
-            {name: value for name, value in named.items() if name not in _FREE_OPTIONS},
-            "{}",
-        )
+        self._check_same(_binding(earlier), _binding(named), "{}")
 
     def _check_same(self, old: dict[str, Any], new: dict[str, Any], form: str) -> None:
         changes = []
@@ -236,6 +232,10 @@ class RunDirectory:
         for name, value in _flat(metrics):
             table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
         rich.console.Console().print(table)
+
+
+def _binding(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in _FREE_OPTIONS}
 
 
 def _flat(metrics, prefix=""):

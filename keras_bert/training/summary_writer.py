@@ -5,6 +5,8 @@ import os
 import keras
 import tensorflow as tf
 
+from keras_bert.errors import InputError
+
 
 def summary_writer(
     directory: str | os.PathLike, strategy: tf.distribute.Strategy
@@ -20,6 +22,21 @@ def summary_writer(
     if strategy.extended.should_save_summary:
         return tf.summary.create_file_writer(str(directory))
     return tf.summary.create_noop_writer()
+
+
+def flush(writer: tf.summary.SummaryWriter) -> None:
+    """Writes what a writer still holds.
+
+    Raises:
+        InputError: If the disk is full or cannot be written.
+    """
+    try:
+        writer.flush()
+    except tf.errors.OpError as error:
+        raise InputError(
+            "cannot write TensorBoard's file; the same command goes on from the last checkpoint: "
+            f"{error.message}"
+        ) from error
 
 
 def is_due(step: int, every: int, log_steps: int) -> bool:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_bert.config import BertConfig
 from keras_bert.training.input_meter import InputCounts, InputMeter
 from keras_bert.training.losses import readable
-from keras_bert.training.summary_writer import inner_optimizer, steps_done
+from keras_bert.training.summary_writer import flush, inner_optimizer, steps_done
 from keras_bert.training.throughput import product_rate, training_operations
 
 
@@ -34,6 +34,20 @@ class Workload:
     tokens_per_example: float | None = None
 
 
+def write_validation(
+    writer: tf.summary.SummaryWriter, model: keras.Model, values: dict[str, float]
+) -> None:
+    """Writes one point of `validation/` for each number that a model has on other data."""
+    _write(writer, model, {f"validation/{name}": value for name, value in values.items()})
+
+
+def _write(writer: tf.summary.SummaryWriter, model: keras.Model, values: dict[str, float]) -> None:
+    with writer.as_default(step=steps_done(model)):
+        for name, value in values.items():
+            tf.summary.scalar(name, value)
+    flush(writer)
+
+
 class TensorBoardScalars(keras.callbacks.Callback):
     """Writes one point of every loss, metric and rate at the end of each Keras epoch.
 
@@ -41,7 +55,8 @@ class TensorBoardScalars(keras.callbacks.Callback):
     those steps. The names:
 
     - `learning/`: the losses and metrics, as `learning/masked_lm_loss`.
-    - `optimizer/`: `learning_rate`, `gradient_norm` before clipping, and `loss_scale` in float16.
+    - `optimizer/`: `learning_rate`, `gradient_norm` before clipping, `skipped_steps` so far, whose
+      loss or gradient was not finite, and `loss_scale` in float16.
     - `speed/`: `sequences_per_second`, `tokens_per_second` (real ones) and `share_of_peak`, the
       arithmetic of `training_operations` done in a second over the `product_rate` of the devices;
       `padding_fraction`, the share of places that hold no token; `input_wait_fraction`, the share
@@ -94,10 +109,9 @@ class TensorBoardScalars(keras.callbacks.Callback):
             values["optimizer/gradient_norm"] = float(np.asarray(optimizer.gradient_norm))
         if hasattr(self.model.optimizer, "dynamic_scale"):
             values["optimizer/loss_scale"] = float(np.asarray(self.model.optimizer.dynamic_scale))
-        with self._writer.as_default(step=steps_done(self.model)):
-            for name, value in {**values, **rates}.items():
-                tf.summary.scalar(name, value)
-        self._writer.flush()
+        if hasattr(self.model, "skipped_steps"):
+            values["optimizer/skipped_steps"] = self.model.skipped_steps
+        _write(self._writer, self.model, {**values, **rates})
 
     def _counts(self) -> InputCounts | None:
         if self._meter:

@@ -10,18 +10,30 @@ from keras_bert.errors import InputError
 _METRICS = "metrics"
 
 
-def capture_state(model: keras.Model) -> dict[str, np.ndarray]:
-    """Copies what a model's weight file lacks: seeds of dropout, optimizer and metrics.
+def capture_state(model: Any) -> dict[str, np.ndarray]:
+    """Copies what a model's weight file lacks: seeds of dropout, optimizer, counts and metrics.
 
     Args:
-        model: A compiled `keras.Model` that has taken a step.
+        model: A compiled `BertModel` that has taken a step.
 
     Returns:
         Arrays by `"<group>/<number>"`, in memory of their own: training can go on at once.
     """
     return {
-        f"{group}/{index:04d}": own(keras.ops.convert_to_numpy(variable))
+        name: array
         for group, variables in _groups(model).items()
+        for name, array in _copies(group, variables).items()
+    }
+
+
+def capture_metrics(model: Any) -> dict[str, np.ndarray]:
+    """Copies the metrics alone, which an evaluation resets."""
+    return _copies(_METRICS, list(model.metrics_variables))
+
+
+def _copies(group: str, variables: list) -> dict[str, np.ndarray]:
+    return {
+        f"{group}/{index:04d}": own(keras.ops.convert_to_numpy(variable))
         for index, variable in enumerate(variables)
     }
 
@@ -31,11 +43,11 @@ def own(array: np.ndarray) -> np.ndarray:
     return array if array.flags.owndata else array.copy()
 
 
-def restore_state(model: keras.Model, arrays: dict[str, np.ndarray], place: str) -> None:
-    """Gives seeds and optimizer the values that `capture_state` copied.
+def restore_state(model: Any, arrays: dict[str, np.ndarray], place: str) -> None:
+    """Gives seeds, optimizer and counts the values that `capture_state` copied.
 
     Args:
-        model: A compiled `keras.Model` of the same configuration; its optimizer is built.
+        model: A compiled `BertModel` of the same configuration; its optimizer is built.
         arrays: A result of `capture_state`.
         place: str. Where it was read, for messages.
 
@@ -49,17 +61,18 @@ def restore_state(model: keras.Model, arrays: dict[str, np.ndarray], place: str)
                 _assign(group, variables, arrays, place)
 
 
-def restore_metrics(model: keras.Model, arrays: dict[str, np.ndarray], place: str) -> None:
+def restore_metrics(model: Any, arrays: dict[str, np.ndarray], place: str) -> None:
     """Gives metrics the values that `capture_state` copied; they exist once `fit` has begun."""
     with model.distribute_strategy.scope():
         _assign(_METRICS, _groups(model)[_METRICS], arrays, place)
 
 
-def _groups(model: keras.Model) -> dict[str, list[Any]]:
+def _groups(model: Any) -> dict[str, list[Any]]:
     weights = {id(variable) for variable in model.weights}
     return {
         "seeds": [variable for variable in model.variables if id(variable) not in weights],
         "optimizer": list(model.optimizer.variables),
+        "skips": [model.skips.total, model.skips.in_a_row],
         _METRICS: list(model.metrics_variables),
     }
 

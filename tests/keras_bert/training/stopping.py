@@ -105,6 +105,24 @@ def command(work, output, *extra):
     ]
 
 
+def write_rows(directory):
+    """Labelled examples."""
+    rows = [{"text": "the cat " * (n % 5 + 1), "label": "ab"[n % 2]} for n in range(40)]
+    directory.mkdir()
+    for split in ("train", "dev"):
+        (directory / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
+def fine_tuning(data, init, output, *, batch_size=7):
+    """Two epochs, the last batch of each smaller: twelve steps."""
+    return [
+        "finetune",
+        *("--task", "classification", "--data", str(data), "--output", str(output)),
+        *("--init", str(init), "--epochs", "2", "--batch-size", str(batch_size)),
+        *("--sequence-length", "16", "--log-steps", "5", "--checkpoint-steps", "4"),
+    ]
+
+
 def stopped(arguments, how, when):
     """Runs the command in a process of its own that is stopped after `when` events."""
     result = subprocess.run(
@@ -152,7 +170,7 @@ def scalars(run):
             event = tf.compat.v1.Event.FromString(record)
             for value in event.summary.value:
                 group, *_ = value.tag.partition("/")
-                if group in ("learning", "optimizer", "speed"):
+                if group in ("learning", "optimizer", "speed", "validation"):
                     number = 0.0 if group == "speed" else float(tf.make_ndarray(value.tensor))
                     points.setdefault(value.tag, []).append((event.step, number))
     return points

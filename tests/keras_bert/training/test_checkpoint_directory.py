@@ -45,6 +45,13 @@ def test_the_newest_checkpoint_is_found(checkpoints):
     assert newest_checkpoint(checkpoints / "none", warn=warnings.append) is None
 
 
+def test_the_best_checkpoint_is_kept(checkpoints, weights):
+    for step in (4, 5, 6):
+        snapshot = Snapshot(step, weights, {"seeds/0000": np.zeros(2, "uint32")}, {})
+        write_checkpoint(checkpoints, snapshot, keep=1, best=3)
+    assert names(checkpoints) == ["step-00000003", "step-00000006"]
+
+
 def truncate(path):
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])

@@ -301,3 +301,23 @@ def test_any_batch_can_be_the_first(shards, vocabulary, options):
             tf.nest.map_structure(np.testing.assert_array_equal, batch, expected)
     assert len(batches(shards, vocabulary, epochs=2, first_batch=9, **options)) == 1
     assert not batches(shards, vocabulary, epochs=2, first_batch=30, **options)
+
+
+def test_devices_share_the_batch_of_a_host(shards, vocabulary):
+    for hosts, host, devices in ((1, 0, 2), (1, 0, 3), (2, 1, 2)):
+        options = {"batch_size": 8, "hosts": hosts, "host": host}
+        whole = batches(shards, vocabulary, count=4, **options)
+        parts = batches(shards, vocabulary, count=4 * devices, devices=devices, **options)
+        for place, batch in enumerate(whole):
+            own = parts[place * devices : (place + 1) * devices]
+            assert [row for part in own for row in masks_by_number(part)] == masks_by_number(batch)
+
+
+def test_reading_is_silent(shards, vocabulary, capfd):
+    """TensorFlow complains of slices that are cut again, on the terminal of a progress bar."""
+    batches(shards, vocabulary, count=6, batch_size=8)
+    batches(shards, vocabulary, count=6, batch_size=8, devices=2, first_batch=2)
+    batches(shards, vocabulary, count=6, batch_size=8, hosts=2)
+    batches(shards, vocabulary, count=2, batch_size=8, shuffle_buffer=0)
+    captured = capfd.readouterr()
+    assert captured.err == captured.out == ""

@@ -15,10 +15,12 @@ from tests.keras_bert.training.stopping import (
     STEPS,
     assert_same,
     command,
+    fine_tuning,
     scalars,
     steps_of,
     stopped,
     without_rates,
+    write_rows,
     write_shards,
 )
 
@@ -45,6 +47,27 @@ def test_state_of_the_whole_run(work):
     assert all(array[1] > 0 for name, array in arrays.items() if name.startswith("seeds/"))
 
 
+def test_validation_at_each_checkpoint(work):
+    run = work / "whole"
+    losses = dict(scalars(run)["validation/loss"])
+    assert list(losses) == [0, 3, 6, 9, 12, 14]
+    metrics = without_rates(run)
+    step = min(losses, key=losses.get)
+    assert metrics["best"] == {"step": step, "loss": pytest.approx(losses[step])}
+    assert step in steps_of(run)
+    assert metrics["before"]["loss"] == pytest.approx(losses[0])
+    assert metrics["after"]["loss"] == pytest.approx(losses[14])
+
+
+def test_a_run_that_diverges_stops(work, tmp_path, capsys):
+    arguments = command(work, tmp_path / "run", "--learning-rate", "1e30", "--skip-limit", "2")
+    assert main(arguments) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: the last ")
+    assert "not finite" in error
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
 def test_a_run_stopped_again_and_again(work, tmp_path, capsys):
     run = tmp_path / "run"
     arguments = command(work, run)
@@ -64,7 +87,8 @@ def test_a_run_stopped_again_and_again(work, tmp_path, capsys):
     result = stopped(arguments, "terminate", 5)
     assert result.returncode == 143
     assert "stopped after step 11 of 14: saved in" in result.stderr.splitlines()[-1]
-    assert steps_of(run) == [6, 9, 11]
+    # The last three, and the best so far.
+    assert steps_of(run) == [3, 6, 9, 11]
 
     refuses_what_does_not_belong(arguments, run, capsys)
 
@@ -116,7 +140,7 @@ def refuses_what_does_not_belong(arguments, run, capsys):
 def test_a_run_killed_at_a_random_step(work, tmp_path, seed):
     rng = random.Random(seed)
     run = tmp_path / "run"
-    arguments = command(work, run, "--checkpoint-steps", str(rng.randint(1, 5)))
+    arguments = command(work, run)
     how = rng.choice(["kill", "at_once", "at_once", "commit"])
     when = rng.randint(1, 2 if how == "commit" else STEPS)
     assert stopped(arguments, how, when).returncode == -signal.SIGKILL
@@ -149,19 +173,10 @@ def test_an_interrupted_run_under_changed_options(work, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_fine_tuning_goes_on_too(work, tmp_path):
-    rows = [{"text": "the cat " * (n % 5 + 1), "label": "ab"[n % 2]} for n in range(40)]
-    data = tmp_path / "data"
-    data.mkdir()
-    for split in ("train", "dev"):
-        (data / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    write_rows(tmp_path / "data")
 
     def finetune(output):
-        return [
-            "finetune",
-            *("--task", "classification", "--data", str(data), "--output", str(output)),
-            *("--init", f"{work}/whole/model", "--epochs", "2", "--batch-size", "7"),
-            *("--sequence-length", "16", "--log-steps", "5", "--checkpoint-steps", "4"),
-        ]
+        return fine_tuning(tmp_path / "data", work / "whole" / "model", output)
 
     assert main(finetune(tmp_path / "whole")) == 0
     # In the second epoch.

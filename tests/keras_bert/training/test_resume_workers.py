@@ -11,8 +11,10 @@ from tests.keras_bert.training.stopping import (
     assert_same,
     by_workers,
     command,
+    fine_tuning,
     scalars,
     steps_of,
+    write_rows,
     write_shards,
 )
 
@@ -75,7 +77,7 @@ def test_workers_refuse_changed_options(work, tmp_path):
 def test_workers_killed_at_a_random_step(work, tmp_path, seed):
     rng = random.Random(seed)
     run = tmp_path / "run"
-    arguments = on_workers(work, run, "--checkpoint-steps", str(rng.randint(1, 5)))
+    arguments = on_workers(work, run)
     how = rng.choice(["kill", "at_once", "at_once", "commit"])
     when = rng.randint(1, 2 if how == "commit" else STEPS)
     victim = 0 if how == "commit" else rng.randrange(2)
@@ -83,3 +85,20 @@ def test_workers_killed_at_a_random_step(work, tmp_path, seed):
     assert codes[victim] == KILLED
     assert by_workers(arguments)[0] == [0, 0]
     assert_same(run, work / "whole")
+
+
+@pytest.mark.slow
+def test_fine_tuning_goes_on_too(work, tmp_path):
+    write_rows(tmp_path / "data")
+
+    def finetune(output):
+        arguments = fine_tuning(tmp_path / "data", work / "whole" / "model", output, batch_size=6)
+        return [*arguments, "--strategy", "multi_worker"]
+
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    assert by_workers(finetune(whole))[0] == [0, 0]
+    # In the second epoch.
+    assert by_workers(finetune(run), "kill", 9, victim=0)[0] == [KILLED, 2]
+    assert steps_of(run) == [4, 8]
+    assert by_workers(finetune(run))[0] == [0, 0]
+    assert_same(run, whole, steps=14)

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import time
 
 import keras
@@ -135,3 +137,25 @@ def test_curves_of_any_model_and_optimizer(tmp_path, tiny_config):
     assert "speed/input_wait_fraction" not in points
     medians = curves.medians()
     assert medians["tokens_per_second"] == pytest.approx(6 * medians["sequences_per_second"])
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    code = """
+import resource, sys
+import tensorflow as tf
+from keras_bert.errors import InputError
+from keras_bert.training.summary_writer import flush
+writer = tf.summary.create_file_writer(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+try:
+    for step in range(100):
+        with writer.as_default(step=step):
+            tf.summary.scalar("loss", 1.0)
+        flush(writer)
+except InputError as error:
+    print(error, end="")
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert answer.startswith("cannot write TensorBoard's file")
+    assert "File too large" in answer
