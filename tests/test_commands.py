@@ -113,6 +113,10 @@ def points_of(directory, plugin="scalars"):
 
 def test_tensorboard_has_every_scalar_by_name(work):
     points = points_of(work / "pretrained" / "tensorboard")
+    validation = {name: points.pop(name) for name in list(points) if name.startswith("validation/")}
+    assert {f"learning/{name.partition('/')[2]}" for name in validation} < set(points)
+    for name, series in validation.items():
+        assert [step for step, _ in series] == [0, 10, 20, 25], name
     assert set(points) == {
         "learning/loss",
         "learning/masked_lm_loss",

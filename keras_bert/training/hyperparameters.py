@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 from tensorboard.plugins.hparams import api, api_pb2, summary
 
-from keras_bert.training.summary_writer import flush
+from keras_bert.training.summary_writer import points_at
 
 # They say where results go and what is watched.
 _WITHOUT_EFFECT = {
@@ -34,14 +34,12 @@ def begin_session(writer: tf.summary.SummaryWriter, options: dict[str, Any]) -> 
         for name, value in options.items()
         if name not in _WITHOUT_EFFECT
     }
-    with writer.as_default():
+    with points_at(writer, 0):
         api.hparams(values)
-    flush(writer)  # A checkpoint, to which a stopped run goes back, may come before any point.
 
 
 def end_session(writer: tf.summary.SummaryWriter) -> None:
     """Marks the run as finished."""
     session = summary.session_end_pb(api_pb2.STATUS_SUCCESS)
-    with writer.as_default():
+    with points_at(writer, 0):
         tf.summary.experimental.write_raw_pb(session.SerializeToString(), step=0)
-    flush(writer)

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_bert.errors import InputError
-from keras_bert.training.summary_writer import flush, is_due, steps_done
+from keras_bert.training.summary_writer import is_due, points_at, steps_done
 
 
 class WeightHistograms(keras.callbacks.Callback):
@@ -29,11 +29,10 @@ class WeightHistograms(keras.callbacks.Callback):
         step = steps_done(self.model)
         if not is_due(step, self._every, self._log_steps):
             return
-        with self._writer.as_default(step=step):
+        with points_at(self._writer, step):
             for weight in self.model.trainable_weights:
                 name = weight.path.partition("/")[2]  # without the model's own
                 tf.summary.histogram(f"weights/{name}", weight.numpy())
-        flush(self._writer)
 
 
 class ProfilerTrace(keras.callbacks.Callback):

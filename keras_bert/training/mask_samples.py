@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.text.vocabulary import Vocabulary
-from keras_bert.training.summary_writer import flush, is_due, steps_done
+from keras_bert.training.summary_writer import is_due, points_at, steps_done
 
 SAMPLES = 4
 # What Markdown or HTML would read as its own.
@@ -62,9 +62,9 @@ class MaskSamples(keras.callbacks.Callback):
         step = steps_done(self.model)
         if step < self._total_steps and not is_due(step, self._every, self._log_steps):
             return
-        with self._writer.as_default(step=step):
-            tf.summary.text("masks filled by the model", self.markdown())
-        flush(self._writer)
+        texts = self.markdown()
+        with points_at(self._writer, step):
+            tf.summary.text("masks filled by the model", texts)
 
     def markdown(self) -> list[str]:
         """Returns one text for each example."""

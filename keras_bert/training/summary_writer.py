@@ -1,6 +1,8 @@
 """Where TensorBoard's points go."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -24,14 +26,18 @@ def summary_writer(
     return tf.summary.create_noop_writer()
 
 
-def flush(writer: tf.summary.SummaryWriter) -> None:
-    """Writes what a writer still holds.
+@contextlib.contextmanager
+def points_at(writer: tf.summary.SummaryWriter, step: int) -> Iterator[None]:
+    """Writes the points of the block to the file at its end.
+
+    A checkpoint, to which a stopped run goes back, may come before any other.
 
     Raises:
         InputError: If the disk is full or cannot be written.
     """
     try:
-        writer.flush()
+        with writer.as_default(step=step):  # It flushes.
+            yield
     except tf.errors.OpError as error:
         raise InputError(
             "cannot write TensorBoard's file; the same command goes on from the last checkpoint: "

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_bert.config import BertConfig
 from keras_bert.training.input_meter import InputCounts, InputMeter
 from keras_bert.training.losses import readable
-from keras_bert.training.summary_writer import flush, inner_optimizer, steps_done
+from keras_bert.training.summary_writer import inner_optimizer, points_at, steps_done
 from keras_bert.training.throughput import product_rate, training_operations
 
 
@@ -42,10 +42,9 @@ def write_validation(
 
 
 def _write(writer: tf.summary.SummaryWriter, model: keras.Model, values: dict[str, float]) -> None:
-    with writer.as_default(step=steps_done(model)):
+    with points_at(writer, steps_done(model)):
         for name, value in values.items():
             tf.summary.scalar(name, value)
-    flush(writer)
 
 
 class TensorBoardScalars(keras.callbacks.Callback):

@@ -295,7 +295,7 @@ def test_wrong_hosts(shards, vocabulary):
 def test_any_batch_can_be_the_first(shards, vocabulary, options):
     options = {"batch_size": 4, **options}
     whole = batches(shards, vocabulary, 14, **options)
-    for start in range(13):
+    for start in (1, 6, 11):  # In the first epoch, the second and the third.
         found = batches(shards, vocabulary, 2, first_batch=start, **options)
         for batch, expected in zip(found, whole[start:], strict=False):
             tf.nest.map_structure(np.testing.assert_array_equal, batch, expected)

@@ -78,11 +78,6 @@ def test_a_run_stopped_again_and_again(work, tmp_path, capsys):
     assert stopped(arguments, "commit", 2).returncode == -signal.SIGKILL
     assert steps_of(run) == [3, 6]
     assert list((run / "checkpoints").glob(".incomplete-*"))
-    # While nothing larger than the configuration can be written.
-    result = stopped(arguments, "disk", 1)
-    assert result.returncode == 2
-    assert result.stderr.splitlines()[-1].startswith(f"error: {run / 'checkpoints'}: cannot write")
-    assert steps_of(run) == [3, 6]
     # In the second phase, whose steps the first one's are not a multiple of.
     result = stopped(arguments, "terminate", 5)
     assert result.returncode == 143
@@ -133,6 +128,19 @@ def refuses_what_does_not_belong(arguments, run, capsys):
     assert "is missing" in error("--allow-changes")
     model.write_text(content)
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.slow
+def test_a_full_disk(work, tmp_path):
+    """Nothing larger than the configuration can be written any more."""
+    run = tmp_path / "run"
+    arguments = command(work, run)
+    result = stopped(arguments, "disk", 5)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith(f"error: {run / 'checkpoints'}: cannot write")
+    assert steps_of(run) == [3]
+    assert main(arguments) == 0
+    assert_same(run, work / "whole")
 
 
 @pytest.mark.slow

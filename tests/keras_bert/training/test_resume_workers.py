@@ -44,20 +44,26 @@ def test_the_chief_alone_writes(work):
     assert len(list((run / "tensorboard").glob("*tfevents*"))) == 1
 
 
-def test_workers_stopped_again_and_again(work, tmp_path):
+def test_a_chief_that_dies_while_it_commits(work, tmp_path):
     run = tmp_path / "run"
     arguments = on_workers(work, run)
-    # One of them is asked to end: all do after the same step.
+    codes, errors = by_workers(arguments, "commit", 2, victim=0)
+    assert codes == [KILLED, 2]
+    assert "another worker of this training has stopped" in errors[1].splitlines()[-1]
+    assert steps_of(run) == [3]
+    assert by_workers(arguments)[0] == [0, 0]
+    assert_same(run, work / "whole")
+
+
+@pytest.mark.slow
+def test_all_workers_end_after_the_same_step(work, tmp_path):
+    run = tmp_path / "run"
+    arguments = on_workers(work, run)
     codes, errors = by_workers(arguments, "terminate", 5, victim=1)
     assert codes == [143, 143]
     for error in errors:
         assert "stopped after step 5 of 14: saved in" in error.splitlines()[-1]
     assert steps_of(run) == [3, 5]
-    # The chief dies between "written" and "committed".
-    codes, errors = by_workers(arguments, "commit", 2, victim=0)
-    assert codes == [KILLED, 2]
-    assert "another worker of this training has stopped" in errors[1].splitlines()[-1]
-    assert steps_of(run) == [3, 5, 6]
     assert by_workers(arguments)[0] == [0, 0]
     assert_same(run, work / "whole")
 
