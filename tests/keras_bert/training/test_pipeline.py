@@ -259,16 +259,6 @@ def test_no_example_twice_in_an_epoch(shards, vocabulary, batch_size):
     assert {e: sum(k[0] == e for k in seen) for e in range(7)} == dict.fromkeys(range(7), 21)
 
 
-@pytest.mark.parametrize("first_batch", [1, 13])
-def test_a_later_start_gives_the_same_batches(shards, vocabulary, first_batch):
-    for options in ({}, {"shuffle_buffer": 6, "batch_size": 4}, {"shuffle_buffer": 0}):
-        whole = batches(shards, vocabulary, 16, **options)
-        rest = batches(shards, vocabulary, 16 - first_batch, first_batch=first_batch, **options)
-        for one, other in zip(whole[first_batch:], rest, strict=True):
-            np.testing.assert_array_equal(one[0]["token_ids"], other[0]["token_ids"])
-            np.testing.assert_array_equal(one[0]["masked_positions"], other[0]["masked_positions"])
-
-
 def test_a_host_reads_its_own_share(shards, vocabulary):
     """Two hosts of two: each reads half of the examples, and none of the other's."""
     directory, manifest = shards
