@@ -44,6 +44,7 @@ def test_the_chief_alone_writes(work):
     assert len(list((run / "tensorboard").glob("*tfevents*"))) == 1
 
 
+@pytest.mark.slow
 def test_a_chief_that_dies_while_it_commits(work, tmp_path):
     run = tmp_path / "run"
     arguments = on_workers(work, run)
