@@ -30,6 +30,7 @@ import numpy as np
 import tensorflow as tf
 import torch
 import transformers
+from peers import torch_config
 
 from keras_bert import BertClassifier, BertConfig, BertEncoder
 from keras_bert.checkpoints import keras_hub as preset
@@ -182,14 +183,7 @@ def training_contenders(config: BertConfig, directory: str) -> dict[str, Contend
         return lambda inputs: model.train_on_batch(inputs, np.zeros(len(inputs["token_ids"])))
 
     def peer(autocast):
-        shape = transformers.BertConfig(
-            vocab_size=config.vocabulary_size,
-            num_hidden_layers=config.num_layers,
-            num_attention_heads=config.num_heads,
-            hidden_size=config.hidden_dim,
-            intermediate_size=config.intermediate_dim,
-            hidden_act="gelu_pytorch_tanh",
-        )
+        shape = torch_config(config)
         model = transformers.BertForSequenceClassification(shape).train()
         optimizer = torch.optim.AdamW(model.parameters(), 1e-5, fused=True)
 

@@ -29,6 +29,7 @@ import numpy as np
 import tensorflow as tf
 import torch
 import transformers
+from peers import torch_config
 
 from keras_bert import BertConfig, BertPretrainer
 from keras_bert.checkpoints import keras_hub as preset
@@ -93,14 +94,7 @@ def hub(config: BertConfig, batch: dict, dtype: str) -> Callable[[int], None]:
 
 
 def peer(config: BertConfig, batch: dict) -> Callable[[int], None]:
-    shape = transformers.BertConfig(
-        vocab_size=config.vocabulary_size,
-        num_hidden_layers=config.num_layers,
-        num_attention_heads=config.num_heads,
-        hidden_size=config.hidden_dim,
-        intermediate_size=config.intermediate_dim,
-        hidden_act="gelu_pytorch_tanh",
-    )
+    shape = torch_config(config)
     model = transformers.BertForPreTraining(shape).train()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-5, fused=True)
     # It has logits for every position; -100 leaves one out of the loss.

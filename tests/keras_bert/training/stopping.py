@@ -76,6 +76,11 @@ def write_shards(directory, vocabulary, *, length, count):
                 )
             )
         written.append(write_shard(directory / f"shard-{number:05d}.tfrecord", examples))
+    finish_shards(directory, vocabulary, written, length=length)
+
+
+def finish_shards(directory, vocabulary, written, *, length):
+    """Writes what stands beside shards of next-sentence examples; returns their manifest."""
     vocabulary.save(directory / "vocab.txt")
     manifest = Manifest(
         objective="nsp",
@@ -90,6 +95,7 @@ def write_shards(directory, vocabulary, *, length, count):
         shards=tuple(written),
     )
     write_manifest(directory, manifest)
+    return manifest
 
 
 def command(work, output, *extra):
@@ -133,6 +139,13 @@ def stopped(arguments, how, when):
     )
     assert "Traceback" not in result.stderr, result.stderr
     return result
+
+
+def random_fault(seed):
+    """How a run is killed, and after how many events."""
+    rng = random.Random(seed)
+    how = rng.choice(["kill", "at_once", "at_once", "commit"])
+    return how, rng.randint(1, 2 if how == "commit" else STEPS)
 
 
 def by_workers(arguments, how="none", when=0, victim=0):

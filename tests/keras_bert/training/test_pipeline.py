@@ -4,10 +4,11 @@ import tensorflow as tf
 
 from keras_bert.errors import InputError
 from keras_bert.models.pretrainer import BertPretrainer
-from keras_bert.records import Manifest, encode_example, write_manifest, write_shard
+from keras_bert.records import Manifest, encode_example, write_shard
 from keras_bert.text.masking import MaskedLMMasker
 from keras_bert.training.example_streams import ExampleStreams
 from keras_bert.training.pipeline import pretraining_dataset
+from tests.keras_bert.training.stopping import finish_shards
 
 
 @pytest.fixture(scope="module")
@@ -23,21 +24,7 @@ def shards(tmp_path_factory, vocabulary):
             fields = {"token_ids": ids, "segment_ids": [0] * 23 + [1] * 3}
             examples.append(encode_example({**fields, "next_sentence_label": [index % 2]}))
         written.append(write_shard(directory / f"shard-{number:05d}.tfrecord", examples))
-    vocabulary.save(directory / "vocab.txt")
-    manifest = Manifest(
-        objective="nsp",
-        sequence_length=32,
-        fields=("token_ids", "segment_ids", "next_sentence_label"),
-        max_predictions=None,
-        vocabulary_size=len(vocabulary),
-        vocabulary_sha256=vocabulary.sha256,
-        lowercase=True,
-        settings={},
-        statistics={},
-        shards=tuple(written),
-    )
-    write_manifest(directory, manifest)
-    return directory, manifest
+    return directory, finish_shards(directory, vocabulary, written, length=32)
 
 
 def batches(shards, vocabulary, count=None, **options):

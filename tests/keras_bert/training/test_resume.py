@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import random
 import signal
 from pathlib import Path
 
@@ -12,10 +11,10 @@ from safetensors.numpy import load_file
 from keras_bert.__main__ import main
 from keras_bert.models.pretrainer import BertPretrainer
 from tests.keras_bert.training.stopping import (
-    STEPS,
     assert_same,
     command,
     fine_tuning,
+    random_fault,
     scalars,
     steps_of,
     stopped,
@@ -146,12 +145,9 @@ def test_a_full_disk(work, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_a_run_killed_at_a_random_step(work, tmp_path, seed):
-    rng = random.Random(seed)
     run = tmp_path / "run"
     arguments = command(work, run)
-    how = rng.choice(["kill", "at_once", "at_once", "commit"])
-    when = rng.randint(1, 2 if how == "commit" else STEPS)
-    assert stopped(arguments, how, when).returncode == -signal.SIGKILL
+    assert stopped(arguments, *random_fault(seed)).returncode == -signal.SIGKILL
     assert main(arguments) == 0
     assert_same(run, work / "whole")
 

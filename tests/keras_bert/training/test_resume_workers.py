@@ -7,11 +7,11 @@ import signal
 import pytest
 
 from tests.keras_bert.training.stopping import (
-    STEPS,
     assert_same,
     by_workers,
     command,
     fine_tuning,
+    random_fault,
     scalars,
     steps_of,
     write_rows,
@@ -82,12 +82,11 @@ def test_workers_refuse_changed_options(work, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_workers_killed_at_a_random_step(work, tmp_path, seed):
-    rng = random.Random(seed)
     run = tmp_path / "run"
     arguments = on_workers(work, run)
-    how = rng.choice(["kill", "at_once", "at_once", "commit"])
-    when = rng.randint(1, 2 if how == "commit" else STEPS)
-    victim = 0 if how == "commit" else rng.randrange(2)
+    how, when = random_fault(seed)
+    # The chief alone commits.
+    victim = 0 if how == "commit" else random.Random(f"victim {seed}").randrange(2)
     codes, _ = by_workers(arguments, how, when, victim)
     assert codes[victim] == KILLED
     assert by_workers(arguments)[0] == [0, 0]
