@@ -1,14 +1,13 @@
 """The page of a report: one file of HTML with everything inside."""
 
-import base64
-import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_gen.report import Counts
 from data_gen.report_pieces import Piece, VocabularyUse
 from data_gen.report_samples import Sample
-from data_gen.report_text import escaped, sample_html
+from data_gen.report_text import sample_html
+from keras_bert.page import escaped, figures, table, whole_page
 
 MEANINGS = {
     "documents": "of the text",
@@ -32,61 +31,20 @@ MEANINGS = {
     "mask_rate": "share of tokens to predict",
 }
 
-_PAGE = string.Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-:root { color-scheme: light dark; --text: #1c1e21; --dim: #6a6f76; --page: #fff; --panel: #f4f5f7;
-  --line: #d9dce1; --first: #1f5fa8; --second: #b2432f; --mask: #fff0b8; --random: #ffd9c7;
-  --kept: #dcefd9; --warning: #fff0b8; --unit: #a3aab4; }
-@media (prefers-color-scheme: dark) { :root { --text: #e4e6ea; --dim: #9aa0a8; --page: #15171a;
-  --panel: #1f2226; --line: #383d44; --first: #8fbcf2; --second: #f0a08e; --mask: #574a12;
-  --random: #63331f; --kept: #24452a; --warning: #574a12; --unit: #5f6772; }
-  figure img { filter: invert(0.92) hue-rotate(180deg); } }
-body { color: var(--text); background: var(--page); font: 15px/1.5 system-ui, sans-serif;
-  max-width: 1120px; margin: 0 auto; padding: 1.5rem; }
-h1 { font-size: 1.6rem; margin: 0; overflow-wrap: anywhere; }
-h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid var(--line); }
-h3 { font-size: .95rem; margin: 1rem 0 .3rem; }
-.dim { color: var(--dim); }
-.warning { background: var(--warning); border-radius: 6px; padding: .5rem .8rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .92em; }
-th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0;
-  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-th { font-weight: 600; }
-th:first-child, td:first-child { white-space: nowrap; }
-td:last-child:not(.number) { min-width: 12rem; }
-.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr));
-  gap: 0 2rem; align-items: start; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(440px, 100%), 1fr));
-  gap: 1rem; }
-figure { margin: 0; border: 1px solid var(--line); border-radius: 6px; padding: .5rem; }
-figure img { width: 100%; height: auto; display: block; }
-figcaption { font-size: .9em; color: var(--dim); }
-.sample { background: var(--panel); border-radius: 6px; padding: .5rem .8rem; margin: .7rem 0; }
-.sample p { margin: .3rem 0; line-height: 2; overflow-wrap: anywhere; }
+# What only samples of pre-training have: masks, and the units that are masked.
+_STYLE = """
+:root { --mask: #fff0b8; --random: #ffd9c7; --kept: #dcefd9; --unit: #a3aab4; }
+@media (prefers-color-scheme: dark) { :root { --mask: #574a12; --random: #63331f; --kept: #24452a;
+  --unit: #5f6772; } }
+.sample p { line-height: 2; }
 .sample p + p { border-top: 1px dashed var(--line); }
-.head { font-size: .88em; color: var(--dim); }
-.label { color: var(--text); font-weight: 600; }
-.first { color: var(--first); } .second { color: var(--second); }
 .special { color: var(--dim); opacity: .65; font-size: .85em; }
 .unit { border-bottom: 2px solid var(--unit); padding-bottom: 1px; margin: 0 2px; }
 .mask { background: var(--mask); border-radius: 4px; padding: 0 .2em; line-height: 1.5;
   display: inline-block; max-width: 100%; }
 .mask small { color: var(--dim); padding-left: .25em; }
 .mask.random { background: var(--random); } .mask.unchanged { background: var(--kept); }
-</style>
-</head>
-<body>
-$body
-</body>
-</html>
-""")
+"""
 
 
 def _number(name: str, value: Any) -> str:
@@ -99,15 +57,6 @@ def _number(name: str, value: Any) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2g}%" if 0 < share < 0.001 else f"{share:.2%}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """A table of cells that are HTML already; columns `numbers` are right-aligned."""
-    classes = [' class="number"' if column in numbers else "" for column in range(len(head))]
-    lines = ["<tr>", *(f"<th{c}>{cell}</th>" for c, cell in zip(classes, head, strict=True))]
-    for row in rows:
-        lines += ["</tr>\n<tr>", *(f"<td{c}>{v}</td>" for c, v in zip(classes, row, strict=True))]
-    return f'<div class="scroll"><table>\n{"".join(lines)}</tr>\n</table></div>'
 
 
 def _identity(counts: Counts) -> str:
@@ -128,7 +77,7 @@ def _identity(counts: Counts) -> str:
         "shards": f"{len(manifest.shards):,}",
         "bytes": f"{sum(shard.bytes for shard in manifest.shards):,}",
     }
-    return _table(
+    return table(
         ("property", "value"), [(escaped(name), escaped(value)) for name, value in rows.items()]
     )
 
@@ -146,19 +95,7 @@ def _measures(counts: Counts) -> str:
         for name in names
     ]
     read = "in the shards" if counts.is_whole else f"in {counts.examples:,} examples"
-    return _table(("measure", "in the manifest", read, "meaning"), rows, numbers=(1, 2))
-
-
-def _figures(plots: Mapping[str, tuple[str, bytes]]) -> str:
-    figures = []
-    for caption, image in plots.values():
-        data = base64.b64encode(image).decode("ascii")
-        text = escaped(caption)
-        figures.append(
-            f'<figure><img alt="{text}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{text}</figcaption></figure>"
-        )
-    return "\n".join(['<div class="plots">', *figures, "</div>"])
+    return table(("measure", "in the manifest", read, "meaning"), rows, numbers=(1, 2))
 
 
 def _pieces(title: str, pieces: Sequence[Piece]) -> str:
@@ -166,8 +103,8 @@ def _pieces(title: str, pieces: Sequence[Piece]) -> str:
         (f"<bdi>{escaped(piece.text)}</bdi>", f"{piece.count:,}", _percent(piece.share))
         for piece in pieces
     ]
-    table = _table(("piece", "count", "share"), rows, numbers=(1, 2)) if rows else "<p>none</p>"
-    return f"<div><h3>{escaped(title)}</h3>\n{table}</div>"
+    listed = table(("piece", "count", "share"), rows, numbers=(1, 2)) if rows else "<p>none</p>"
+    return f"<div><h3>{escaped(title)}</h3>\n{listed}</div>"
 
 
 def _vocabulary(use: VocabularyUse) -> str:
@@ -234,13 +171,12 @@ def page(
         "<h2>Numbers</h2>",
         _measures(counts),
         "<h2>Plots</h2>",
-        _figures(plots),
+        figures(plots.values()),
         "<h2>Vocabulary</h2>",
         _vocabulary(use),
     ]
     if samples:
         body += ["<h2>Samples</h2>", _samples(counts, samples)]
     settings = [(escaped(key), escaped(value)) for key, value in manifest.settings.items()]
-    body += ["<h2>Settings of the generator</h2>", _table(("option", "value"), settings)]
-    title = escaped(f"{name}: pre-training shards")
-    return _PAGE.substitute(title=title, body="\n".join(body))
+    body += ["<h2>Settings of the generator</h2>", table(("option", "value"), settings)]
+    return whole_page(f"{name}: pre-training shards", "\n".join(body), style=_STYLE)

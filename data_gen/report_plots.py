@@ -1,6 +1,6 @@
 """Plots of what stands in shards. No text of the corpus is in them: fonts may lack its letters."""
 
-import io
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -10,11 +10,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from data_gen.report import Counts
 from data_gen.report_samples import LABEL_WORDS
+from keras_bert.figures import FIRST, GREY, SECOND, png, styled
 from keras_bert.records import LABEL, LENGTHS
 
-FIRST, SECOND, GREY = "#2166ac", "#d6604d", "#777777"
-
-_SIZE = (6.4, 3.6)
 _BARS = 64
 _FEW_SHARDS = 80
 
@@ -60,24 +58,13 @@ def plots(counts: Counts) -> dict[str, tuple[str, bytes]]:
     for name, plot in chosen.items():
         if plot is None:
             continue
-        figure = Figure(figsize=_SIZE, layout="constrained")
-        plot[1](counts, figure)
-        image = io.BytesIO()
-        figure.savefig(image, format="png", dpi=130, metadata={"Software": None})
-        result[name] = (plot[0], image.getvalue())
+        caption, draw = plot
+        result[name] = (caption, png(functools.partial(draw, counts)))
     return result
 
 
 def _axes(figure: Figure, x: str, y: str) -> Axes:
-    return _styled(figure.subplots(), x, y)
-
-
-def _styled(axes: Axes, x: str, y: str) -> Axes:
-    axes.set(xlabel=x, ylabel=y)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    return axes
+    return styled(figure.subplots(), x, y)
 
 
 def _binned(counts: np.ndarray, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -178,7 +165,7 @@ def _shards(counts: Counts, figure: Figure) -> None:
     numbers = np.arange(len(manifest.shards))
     read = counts.shard_examples > 0
     places = np.maximum(counts.shard_examples, 1) * manifest.sequence_length
-    _styled(upper, "", "fill rate").plot(
+    styled(upper, "", "fill rate").plot(
         numbers[read],
         (counts.shard_tokens / places)[read],
         "o",
@@ -191,9 +178,9 @@ def _shards(counts: Counts, figure: Figure) -> None:
     unit, name = (1e6, "megabytes") if sizes.max(initial=0) >= 5e5 else (1e3, "kilobytes")
     edges = np.arange(len(numbers) + 1) - 0.5
     if len(numbers) <= _FEW_SHARDS:
-        _styled(lower, "shard", name).bar(numbers, sizes / unit, color=FIRST, width=0.7)
+        styled(lower, "shard", name).bar(numbers, sizes / unit, color=FIRST, width=0.7)
     else:
-        _styled(lower, "shard", name).stairs(sizes / unit, edges, fill=True, color=FIRST)
+        styled(lower, "shard", name).stairs(sizes / unit, edges, fill=True, color=FIRST)
     lower.set_ylim(bottom=0)
     _shard_axis(lower, len(numbers))
     figure.align_ylabels()

@@ -1,20 +1,11 @@
 """Samples as HTML: readable text in which segments, units and masks are told apart."""
 
-import html
 import itertools
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
 
 from data_gen.report_samples import Sample, Token
-
-# Control characters are not allowed in HTML; Unicode has a picture of each.
-_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
-
-
-def escaped(value: Any) -> str:
-    """Returns a value as text for HTML, in attributes too."""
-    return html.escape(str(value).translate(_PICTURES))
+from keras_bert.page import escaped
 
 
 def sample_html(sample: Sample) -> str:

@@ -1,6 +1,5 @@
 """Sources that are tables: Parquet files and prepared TensorFlow Datasets."""
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from data_gen.documents import Document, Source
 from data_gen.paragraphs import gather, split_paragraphs
 from data_gen.rows import FIELDS, row_paragraphs
 from keras_bert.errors import InputError
+from keras_bert.prepared_data import prepared_builder
 
 TFDS_PREFIX = "tfds:"
 _TFDS_FORM = f"{TFDS_PREFIX}NAME[/CONFIG][:VERSION][@SPLIT][#FIELD]"
@@ -124,18 +124,7 @@ class TfdsSource(Source):
         self.bytes = round(share * sum(whole.num_bytes for whole in splits))
 
     def _builder(self):
-        from tensorflow_datasets.core import read_only_builder, registered
-
-        try:
-            return read_only_builder.builder_from_files(
-                self.data_set, data_dir=os.environ.get("TFDS_DATA_DIR")
-            )
-        except (registered.DatasetNotFoundError, ValueError, OSError) as error:
-            raise InputError(
-                "`--input`: the data set must be prepared: `tfds build NAME` or "
-                "`tfds.load(NAME)` with the same TFDS_DATA_DIR does that; name its config if it "
-                f"has several. Received: {self.name!r}"
-            ) from error
+        return prepared_builder(self.data_set, argument="--input")
 
     def _check_field(self, features: Any) -> None:
         import tensorflow as tf

@@ -15,8 +15,8 @@ SOURCES = [*MODULES, *sorted((ROOT / "examples").glob("*.py")), *sorted(ROOT.glo
 
 # Inside keras_bert a room imports only from rooms to its left.
 ROOMS = (
-    ("errors", "atomic", "command_line"),
-    ("config",),
+    ("errors", "atomic", "command_line", "page", "figures"),
+    ("config", "prepared_data"),
     ("records", "text", "layers", "checkpoints"),
     ("models",),
     ("inference", "tasks"),

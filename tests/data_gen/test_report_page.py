@@ -1,8 +1,6 @@
 import base64
 import dataclasses
 import re
-from collections import Counter
-from html.parser import HTMLParser
 
 import pytest
 
@@ -11,41 +9,12 @@ from data_gen.report_page import page
 from data_gen.report_pieces import vocabulary_use
 from data_gen.report_plots import plots
 from data_gen.report_samples import Sample, SampleCollector, Token
-from data_gen.report_text import escaped, sample_html
+from data_gen.report_text import sample_html
 from keras_bert.records import encode_example, read_manifest, write_manifest, write_shard
 from keras_bert.text.vocabulary import Vocabulary
 from tests.conftest import WORDS
 from tests.data_gen.shard_reading import draw_masks, records_of
-
-VOID = {"meta", "img", "br", "link", "input", "hr"}
-
-
-class Page(HTMLParser):
-    """Gathers text, attributes and tags, and whether every tag is closed in its turn."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.tags, self.text, self.attributes = [], Counter(), [], []
-        self.is_balanced = True
-        self.feed(html)
-        self.close()
-        self.is_balanced &= not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value) for name, value in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        self.is_balanced &= bool(self.open) and self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.text.append(data)
-
-    def values(self, name):
-        return [value for _, key, value in self.attributes if key == name]
+from tests.page_parser import Page
 
 
 def page_of(directory, vocabulary, *, samples=6, examples=0):
@@ -159,13 +128,6 @@ def test_text_cannot_become_markup(make_shards, vocabulary):
     for token in (*strange[:5], "\u2407", "<b>option", "</td><script>"):
         assert token in text
     assert "\x07" not in html
-
-
-def test_escaped():
-    assert escaped("<a b='c' & \"d\">\x00\x7f") == (
-        "&lt;a b=&#x27;c&#x27; &amp; &quot;d&quot;&gt;\u2400\u2421"
-    )
-    assert escaped(None) == "None"
 
 
 def plain(html):
