@@ -9,7 +9,9 @@ from exports.options import SavedModelOptions
 from exports.signatures import ClassifierModule, describe
 from exports.verification import DESCRIPTION, PROBES, check_version
 from keras_bert.atomic import new_directory, remove_incomplete, write_json
-from keras_bert.training.classification import load_classifier
+from keras_bert.errors import InputError
+from keras_bert.tasks.classification import ClassPredictor
+from keras_bert.tasks.families import load_predictor
 
 
 def export(options: SavedModelOptions) -> Path:
@@ -21,7 +23,12 @@ def export(options: SavedModelOptions) -> Path:
     Raises:
         InputError: If the model directory is not a classifier's.
     """
-    model, preprocessor = load_classifier(options.model)
+    predictor = load_predictor(options.model)
+    if not isinstance(predictor, ClassPredictor):
+        raise InputError(
+            f"{options.model}: only classifiers can be exported. Received: {predictor.name}"
+        )
+    model, preprocessor = predictor.model, predictor.preprocessor
     output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     remove_incomplete(output)

@@ -15,6 +15,7 @@ _HOMES = {
     "SentencePieceTokenizer": "keras_bert.text.sentence_piece",
     "BertPreprocessor": "keras_bert.text.preprocessor",
     "SlidingWindows": "keras_bert.text.windows",
+    "WordWindows": "keras_bert.text.word_windows",
     "pack_examples": "keras_bert.text.example_packing",
     "MaskedLMMasker": "keras_bert.text.masking",
     "UnitSelector": "keras_bert.text.ragged_masking",
@@ -23,8 +24,10 @@ _HOMES = {
     "BertPretrainer": "keras_bert.models.pretrainer",
     "BertClassifier": "keras_bert.models.classifier",
     "BertTagger": "keras_bert.models.tagger",
+    "BertFeatureTagger": "keras_bert.models.feature_tagger",
     "BertSpanPredictor": "keras_bert.models.span_predictor",
     "BertMultipleChoice": "keras_bert.models.multiple_choice",
+    "BertEmbedder": "keras_bert.models.embedder",
     "LayerCombination": "keras_bert.layers.layer_combination",
     "InferenceFunction": "keras_bert.inference",
 }

@@ -5,6 +5,7 @@ asked of layers and models holds on every backend of Keras, so TensorFlow is imp
 check is about it.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -177,3 +178,71 @@ def check_export(directory: Any, expected: Any) -> None:
 
     lines = check_version(directory, expected=expected.tolist())
     assert len(lines) == 3
+
+
+def check_family(
+    predictor: Any, examples: Any, directory: Any, *, tolerance: float = 1e-5
+) -> list[dict[str, Any]]:
+    """Checks a family of tasks: it trains, is saved, read back, and answers as before.
+
+    Args:
+        predictor: a fresh `Predictor`.
+        examples: `Examples` with targets; of different lengths.
+        directory: where to write.
+        tolerance: between numbers of answers.
+
+    Returns:
+        The answers.
+    """
+    import tensorflow as tf
+
+    from keras_bert.tasks.examples import Examples
+    from keras_bert.tasks.families import load_predictor
+    from keras_bert.training.example_batches import training_batches
+
+    model = predictor.model
+    rows = predictor.rows(examples)
+    assert sorted(set(rows.example.tolist())) == list(range(len(examples)))
+    dataset = training_batches(rows, tf.distribute.get_strategy(), batch_size=3, seed=0)
+    model.compile("adam", predictor.loss(), metrics=predictor.metrics())
+    before = [np.array(weight) for weight in model.trainable_variables]
+    logs = model.fit(dataset, steps_per_epoch=2, verbose=0).history
+    assert np.isfinite(logs["loss"]).all()
+    assert any(
+        (np.array(w) != b).any() for w, b in zip(model.trainable_variables, before, strict=True)
+    )
+
+    columns = Examples(examples.columns)
+    answers = predictor.predict(columns)
+    assert len(answers) == len(examples)
+    json.dumps(answers, allow_nan=False)
+    # One by one, without padding.
+    for index, answer in enumerate(answers):
+        (alone,) = predictor.predict(columns.part(index, index + 1))
+        assert_same_json(alone, answer, tolerance)
+    assert predictor.predict(columns.part(0, 0)) == []
+
+    model.save_checkpoint(directory / "model", tokenizer=predictor.tokenizer)
+    loaded = load_predictor(directory / "model")
+    assert type(loaded) is type(predictor)
+    assert loaded.options == predictor.options
+    loaded.freeze()
+    assert_same_json(loaded.predict(columns), answers, tolerance)
+    return answers
+
+
+def assert_same_json(first: Any, second: Any, tolerance: float) -> None:
+    """Asserts that two values of JSON are the same, numbers within a tolerance."""
+    assert type(first) is type(second)
+    if isinstance(first, dict):
+        assert first.keys() == second.keys()
+        for name in first:
+            assert_same_json(first[name], second[name], tolerance)
+    elif isinstance(first, list):
+        assert len(first) == len(second)
+        for one, other in zip(first, second, strict=True):
+            assert_same_json(one, other, tolerance)
+    elif isinstance(first, float):
+        assert abs(first - second) <= tolerance
+    else:
+        assert first == second

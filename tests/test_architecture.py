@@ -19,7 +19,9 @@ ROOMS = (
     ("config", "prepared_data"),
     ("records", "text", "layers", "checkpoints"),
     ("models",),
-    ("inference", "tasks"),
+    ("inference",),
+    ("tasks",),
+    ("reports",),
     ("training",),
     ("__main__",),
 )

@@ -71,7 +71,7 @@ def pretraining(directory, output, *extra):
 def finetuning(directory, output, *extra):
     return [
         "finetune",
-        *("--task", "classification", "--data", str(directory), "--epochs", "12"),
+        *("--task", "classification", "--data", str(directory), "--epochs", "25"),
         *("--init", f"{directory}/pretrained/model", "--output", f"{directory}/{output}"),
         *("--learning-rate", "1e-3", "--sequence-length", "32", "--batch-size", "16"),
         *extra,
@@ -331,7 +331,7 @@ def test_wrong_input_is_one_line_with_exit_code_2(work, tmp_path, capsys):
     )
     evaluate = ["evaluate", "--task", "sst-2", "--data", str(work)]
     fails(capsys, [*evaluate, "--model", f"{work}/finetuned/model"], "labels", "negative")
-    fails(capsys, [*evaluate, "--model", f"{work}/pretrained/model"], "num_classes")
+    fails(capsys, [*evaluate, "--model", f"{work}/pretrained/model"], "not a fine-tuned model")
     assert not (tmp_path / "run").exists()
 
 

@@ -23,7 +23,10 @@ WEIGHTS = "model.safetensors"
 # Where a large model's weights stand in several files.
 INDEX = "model.safetensors.index.json"
 # What a configuration says besides the shape of the network.
-_KEPT_SETTINGS = ("architectures", "id2label", "label2id")
+_KEPT_SETTINGS = (
+    *("architectures", "id2label", "label2id"),
+    *("problem_type", "task_specific_params"),
+)
 
 _WHOLE_NAMES = {
     "cls/predictions/output_bias": "cls.predictions.bias",
@@ -33,6 +36,19 @@ _WHOLE_NAMES = {
     "cls/squad/output_bias": "qa_outputs.bias",
     "output_weights": "classifier.weight",
     "output_bias": "classifier.bias",
+    "feature_mix/weighting": "feature_mix.weighting",
+    "feature_mix/factor": "feature_mix.factor",
+    # torch.nn.LSTM's names; its gates stand in the order of Keras', its second bias is zero.
+    **{
+        f"feature_lstm/layer_{layer}/{direction}/{part}": f"feature_lstm.{theirs}_l{layer}{suffix}"
+        for layer in range(2)
+        for direction, suffix in (("forward", ""), ("backward", "_reverse"))
+        for part, theirs in (
+            ("kernel", "weight_ih"),
+            ("recurrent_kernel", "weight_hh"),
+            ("bias", "bias_ih"),
+        )
+    },
 }
 _PUBLISHED_NAMES = {theirs: name for name, theirs in _WHOLE_NAMES.items()}
 _LAST_PARTS = {"kernel": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}

@@ -105,3 +105,25 @@ def classifier_tensors(model: Any) -> list[PublishedTensor]:
 def span_tensors(model: Any) -> list[PublishedTensor]:
     """A `BertSpanPredictor`: the encoder and the weights of starts and ends."""
     return [*encoder_tensors(model.encoder), *_output("cls/squad/", model.span_head.dense)]
+
+
+def feature_tagger_tensors(model: Any) -> list[PublishedTensor]:
+    """A `BertFeatureTagger`: the encoder, the weights of its layers, the BiLSTM and the head."""
+    tensors = classifier_tensors(model)
+    if model.combination.mode == "weighted_sum":
+        tensors += [
+            PublishedTensor("feature_mix/weighting", model.combination.weighting),
+            PublishedTensor("feature_mix/factor", model.combination.factor),
+        ]
+    for index, layer in enumerate(model.lstm_layers):
+        for direction, lstm in (
+            ("forward", layer.forward_layer),
+            ("backward", layer.backward_layer),
+        ):
+            name = f"feature_lstm/layer_{index}/{direction}"
+            tensors += [
+                PublishedTensor(f"{name}/kernel", lstm.cell.kernel),
+                PublishedTensor(f"{name}/recurrent_kernel", lstm.cell.recurrent_kernel),
+                PublishedTensor(f"{name}/bias", lstm.cell.bias),
+            ]
+    return tensors

@@ -53,7 +53,7 @@ class LayerCombination(keras.layers.Layer):
     def build(self, hidden_states_shape):
         if self.mode == "weighted_sum":
             self.weighting = self.add_weight((len(self.layers),), "zeros", name="weighting")
-            self.factor = self.add_weight((), "ones", name="factor")
+            self.factor = self.add_weight((1,), "ones", name="factor")
 
     def call(self, hidden_states):
         chosen = [hidden_states[layer] for layer in self.layers]

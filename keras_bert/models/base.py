@@ -59,6 +59,8 @@ class BertModel(DistributedTraining, keras.Model):
         # Keras must not compile it with XLA, where shapes are static.
         self.supports_jit = unpadding is not True
         self.config = BertConfig.from_dict(config) if isinstance(config, dict) else config
+        # What a task says of the model's use; JSON that travels with the checkpoint.
+        self.task_specific_params: dict[str, Any] = {}
 
     def input_signature(self) -> dict[str, keras.KerasTensor]:
         """Returns the inputs with unknown batch and length."""
@@ -116,7 +118,10 @@ class BertModel(DistributedTraining, keras.Model):
 
     def checkpoint_settings(self) -> dict[str, Any]:
         """Returns what `config.json` says besides the shape of the network."""
-        return {"architectures": [self.architecture]}
+        settings: dict[str, Any] = {"architectures": [self.architecture]}
+        if self.task_specific_params:
+            settings["task_specific_params"] = self.task_specific_params
+        return settings
 
     def save_checkpoint(self, directory: str | os.PathLike, *, tokenizer: Any = None) -> None:
         """Writes a model directory in Hugging Face's layout.

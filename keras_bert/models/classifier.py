@@ -7,7 +7,10 @@ import keras
 
 from keras_bert.checkpoints.published import PublishedTensor, classifier_tensors
 from keras_bert.config import BertConfig
+from keras_bert.errors import InputError
 from keras_bert.models.labels import LabelledModel, checked_labels
+
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -18,6 +21,9 @@ class BertClassifier(LabelledModel):
         config: `BertConfig`.
         num_classes: int. Taken from `labels` where those are given.
         labels: sequence of str or None. Names of the classes; they travel with the checkpoint.
+        problem_type: str. What the logits mean, in the words of transformers:
+            `"single_label_classification"`, `"multi_label_classification"` (each class on its own)
+            or `"regression"` (one logit, a number). It travels with the checkpoint.
         unpadding: bool or None. See `BertEncoder`.
 
     Call arguments:
@@ -28,7 +34,7 @@ class BertClassifier(LabelledModel):
         Logits, float32 `(batch, num_classes)`.
 
     Raises:
-        InputError: If `num_classes` and `labels` do not agree.
+        InputError: If `num_classes` and `labels` do not agree, or `problem_type` is unknown.
 
     Example:
 
@@ -52,12 +58,19 @@ class BertClassifier(LabelledModel):
         *,
         num_classes: int | None = None,
         labels: Sequence[str] | None = None,
+        problem_type: str = PROBLEM_TYPES[0],
         unpadding: bool | None = None,
         **kwargs: Any,
     ):
         labels = checked_labels(labels, num_classes, "num_classes")
+        if problem_type not in PROBLEM_TYPES:
+            raise InputError(
+                f"`problem_type` must be one of {', '.join(PROBLEM_TYPES)}. "
+                f"Received: problem_type={problem_type!r}"
+            )
         super().__init__(config, labels=labels, unpadding=unpadding, **kwargs)
         self.num_classes = len(labels)
+        self.problem_type = problem_type
         self.classification_head = self._make_head(
             self.num_classes, "classification_head", dropout=self.config.dropout
         )
@@ -67,5 +80,16 @@ class BertClassifier(LabelledModel):
         pooled = self.encoder(inputs, training=training)["pooled_output"]
         return self.classification_head(pooled, training=training)
 
+    @classmethod
+    def _settings_of(cls, checkpoint):
+        problem_type = checkpoint.settings.get("problem_type") or PROBLEM_TYPES[0]
+        return {**super()._settings_of(checkpoint), "problem_type": problem_type}
+
+    def checkpoint_settings(self):
+        return {**super().checkpoint_settings(), "problem_type": self.problem_type}
+
     def published_tensors(self) -> list[PublishedTensor]:
         return classifier_tensors(self)
+
+    def get_config(self):
+        return {**super().get_config(), "problem_type": self.problem_type}

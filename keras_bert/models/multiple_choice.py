@@ -7,12 +7,19 @@ from keras import ops
 
 from keras_bert.checkpoints.published import PublishedTensor, classifier_tensors
 from keras_bert.config import BertConfig
-from keras_bert.models.task_model import TaskModel
+from keras_bert.models.task_model import TaskModel, rows_of_texts
+
+# Logit of a choice that is not there. Far below every other, and finite, so that losses are.
+_ABSENT = -1e9
 
 
 @keras.saving.register_keras_serializable("keras_bert")
 class BertMultipleChoice(TaskModel):
     """The encoder with a score on the pooled `[CLS]` token of each choice.
+
+    Examples of a batch may have different numbers of choices: those without any real token are not
+    there. Their logits are -1e9, so that a softmax gives them nothing, and nothing is learnt from
+    them.
 
     Args:
         config: `BertConfig`.
@@ -55,15 +62,13 @@ class BertMultipleChoice(TaskModel):
         }
 
     def call(self, inputs, training=None):
-        batch, choices = ops.shape(inputs["segment_ids"])[:2]
-        # (batch, choices, ...) -> (batch * choices, ...): each choice is a row of the encoder's
-        rows = {
-            name: ops.reshape(tensor, (batch * choices, *ops.shape(tensor)[2:]))
-            for name, tensor in inputs.items()
-        }
+        rows, (batch, choices) = rows_of_texts(inputs)
         pooled = self.encoder(rows, training=training)["pooled_output"]
+        logits = self.classification_head(pooled, training=training)
         # (batch * choices, 1) -> (batch, choices)
-        return ops.reshape(self.classification_head(pooled, training=training), (batch, choices))
+        logits = ops.reshape(logits, (batch, choices))
+        is_there = ops.any(ops.cast(inputs["padding_mask"], "bool"), axis=-1)
+        return ops.where(is_there, logits, _ABSENT)
 
     def published_tensors(self) -> list[PublishedTensor]:
         return classifier_tensors(self)

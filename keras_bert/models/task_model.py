@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from keras import ops
+
 from keras_bert.config import BertConfig
 from keras_bert.layers.heads import ClassificationHead
 from keras_bert.models.base import BertModel
@@ -39,3 +41,20 @@ class TaskModel(BertModel):
             dtype=self.dtype_policy,
             name=name,
         )
+
+
+def rows_of_texts(inputs: dict[str, Any]) -> tuple[dict[str, Any], tuple[Any, Any]]:
+    """Makes each of several texts of an example a row of the encoder's.
+
+    Args:
+        inputs: the encoder's dictionary, each tensor `(batch, texts, ...)`.
+
+    Returns:
+        The dictionary with tensors `(batch * texts, ...)`, and the pair `(batch, texts)`.
+    """
+    batch, texts = ops.shape(inputs["segment_ids"])[:2]
+    rows = {
+        name: ops.reshape(tensor, (batch * texts, *ops.shape(tensor)[2:]))
+        for name, tensor in inputs.items()
+    }
+    return rows, (batch, texts)

@@ -1,67 +1,139 @@
-"""Classes of texts or pairs with labels of the user's own.
+"""Classes of texts and of pairs, one or several of each, and numbers in their place."""
 
-A data directory holds `train` and `dev` (and `test`) as `.jsonl`, `.tsv` or `.csv`, with the
-fields `text` and `label`, or `text_a`, `text_b` and `label`.
-"""
+from typing import Any, ClassVar
 
-from pathlib import Path
+import keras
+import numpy as np
+import tensorflow as tf
 
-from sklearn.metrics import accuracy_score, f1_score
+from keras_bert.models.classifier import PROBLEM_TYPES, BertClassifier
+from keras_bert.tasks.examples import Examples
+from keras_bert.tasks.predictor import Predictor
+from keras_bert.tasks.rows import Rows, unpadded
+from keras_bert.text.preprocessor import BertPreprocessor
 
-from keras_bert.errors import InputError
-from keras_bert.tasks.examples import (
-    ClassificationExamples,
-    field,
-    find_file,
-    label_index,
-    read_rows,
-)
-from keras_bert.tasks.task import ClassificationTask
-
-_KINDS = (".jsonl", ".tsv", ".csv")
+_SINGLE, _MULTIPLE, _REGRESSION = PROBLEM_TYPES
 
 
-class TextClassification(ClassificationTask):
-    """Single or pair classification; the classes are those of the training file, sorted."""
+class TextPredictor(Predictor):
+    """Base of the families with one answer for a text, or for a pair of texts."""
 
-    name = "classification"
+    model_class = BertClassifier
+    forms = (("text",), ("text_a", "text_b"))
+    problem_type: str
 
-    def _file(self, directory, split) -> Path:
-        for kind in _KINDS:
-            try:
-                return find_file(directory, split + kind)
-            except InputError:
-                continue
-        raise InputError(
-            f"{Path(directory) / split}: no such file with the ending {', '.join(_KINDS)} "
-            "or one of these and .gz"
+    def __init__(self, model, tokenizer, **options):
+        super().__init__(model, tokenizer, **options)
+        self.preprocessor = BertPreprocessor(tokenizer, self.sequence_length, padding="longest")
+
+    @classmethod
+    def model_arguments(cls, labels, options):
+        return {**super().model_arguments(labels, options), "problem_type": cls.problem_type}
+
+    @classmethod
+    def describes(cls, settings):
+        # transformers takes one class for a number where nothing else is said.
+        usual = _REGRESSION if len(settings.get("id2label") or "12") == 1 else _SINGLE
+        problem_type = settings.get("problem_type") or usual
+        return super().describes(settings) and problem_type == cls.problem_type
+
+    def encode(self, examples: Examples) -> Rows:
+        columns = tuple(tf.constant(values) for values in examples.columns.values())
+        inputs = self.preprocessor(columns[0] if len(columns) == 1 else columns)
+        targets = None
+        if examples.targets is not None:
+            targets = self._targets(examples.targets)
+        return Rows(
+            unpadded(inputs),
+            example=np.arange(len(examples)),
+            sequence_length=self.sequence_length,
+            pad_id=self.tokenizer.vocabulary.pad_id,
+            targets=targets,
         )
 
-    def labels(self, directory):
-        path = self._file(directory, "train")
-        labels = sorted({field(row, "label", place) for place, row in read_rows(path)})
-        if len(labels) < 2:
-            raise InputError(f"{path}: at least two labels are needed. Received: {labels}")
-        return tuple(labels)
+    def _targets(self, targets: list[Any]) -> tf.Tensor:
+        raise NotImplementedError
 
-    def read(self, directory, split, *, labels):
-        path = self._file(directory, split)
-        labels = tuple(labels)
-        first, second, indices = [], [], []
-        is_pair = None
-        for place, row in read_rows(path):
-            if is_pair is None:
-                is_pair = "text_a" in row
-            first.append(field(row, "text_a" if is_pair else "text", place))
-            if is_pair:
-                second.append(field(row, "text_b", place))
-            indices.append(label_index(field(row, "label", place), labels, place))
-        if not first:
-            raise InputError(f"{path}: the file has no examples")
-        return ClassificationExamples(first, second if is_pair else None, indices)
 
-    def score(self, labels, predictions):
-        return {
-            "accuracy": float(accuracy_score(labels, predictions)),
-            "macro_f1": float(f1_score(labels, predictions, average="macro", zero_division=0)),
-        }
+class ClassPredictor(TextPredictor):
+    """One class of several. Targets are indices of classes.
+
+    An answer is `{"label": ..., "probabilities": {label: probability}}`.
+    """
+
+    name = "classification"
+    problem_type = _SINGLE
+
+    def _targets(self, targets):
+        return tf.constant(targets, tf.int32)
+
+    def decode(self, examples, rows, outputs):
+        labels = self.model.labels
+        answers = []
+        for shares in tf.nn.softmax(np.stack(outputs)).numpy():
+            named = {label: round(float(p), 6) for label, p in zip(labels, shares, strict=True)}
+            answers.append({"label": labels[shares.argmax()], "probabilities": named})
+        return answers
+
+    def loss(self):
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def metrics(self):
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+
+class LabelsPredictor(TextPredictor):
+    """Any number of classes at once. Targets are lists of indices of classes.
+
+    An answer is `{"labels": [...], "probabilities": {label: probability}}`: those of a probability
+    of `threshold` or more.
+    """
+
+    name = "multi_label"
+    problem_type = _MULTIPLE
+    defaults: ClassVar = {"threshold": 0.5}
+
+    def _targets(self, targets):
+        flags = np.zeros((len(targets), self.model.num_classes), np.float32)
+        for row, classes in zip(flags, targets, strict=True):
+            row[list(classes)] = 1
+        return tf.constant(flags)
+
+    def decode(self, examples, rows, outputs):
+        names = self.model.labels
+        answers = []
+        for shares in tf.nn.sigmoid(np.stack(outputs)).numpy():
+            named = {label: round(float(p), 6) for label, p in zip(names, shares, strict=True)}
+            chosen = [label for label, p in named.items() if p >= self.options["threshold"]]
+            answers.append({"labels": chosen, "probabilities": named})
+        return answers
+
+    def loss(self):
+        return keras.losses.BinaryCrossentropy(from_logits=True)
+
+    def metrics(self):
+        return [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]
+
+
+class ScorePredictor(TextPredictor):
+    """A number for each text. Targets are numbers.
+
+    An answer is `{"score": ...}`.
+    """
+
+    name = "regression"
+    problem_type = _REGRESSION
+
+    @classmethod
+    def model_arguments(cls, labels, options):
+        return {"labels": ("score",), "problem_type": cls.problem_type}
+
+    def _targets(self, targets):
+        # (rows,) -> (rows, 1), as the logits
+        return tf.constant(targets, tf.float32, shape=(len(targets), 1))
+
+    def decode(self, examples, rows, outputs):
+        return [{"score": round(float(output[0]), 6)} for output in outputs]
+
+    def loss(self):
+        return keras.losses.MeanSquaredError()

@@ -1,27 +1,39 @@
-"""GLUE tasks from their original files (Wang et al. 2019, arXiv:1804.07461)."""
+"""GLUE from its original files or TensorFlow Datasets (Wang et al. 2019, arXiv:1804.07461)."""
 
-from sklearn.metrics import accuracy_score, f1_score
+import csv
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
+from keras_bert.atomic import new_file
 from keras_bert.errors import InputError
-from keras_bert.tasks.examples import (
-    ClassificationExamples,
-    field,
-    find_file,
-    label_index,
-    read_rows,
-)
-from keras_bert.tasks.task import ClassificationTask
+from keras_bert.tasks.classification import ClassPredictor, ScorePredictor
+from keras_bert.tasks.examples import Examples
+from keras_bert.tasks.scores import accuracy, accuracy_and_f1, correlations, matthews
+from keras_bert.tasks.sources import is_prepared, prepared_rows
+from keras_bert.tasks.tables import field, find_file, label_index, number_field, read_rows
+from keras_bert.tasks.task import Task
+
+_LOGGER = logging.getLogger(__name__)
 
 
-class GlueTask(ClassificationTask):
-    """A GLUE task whose files are `train.tsv`, `dev.tsv` and the unlabelled `test.tsv`.
+class GlueTask(Task):
+    """A task of GLUE.
 
     Args:
         name: str.
-        columns: tuple of str. The columns of the one or two texts.
+        columns: tuple of str. The columns of the one or two texts in the original files.
+        prepared_columns: tuple of str. The same in TensorFlow Datasets.
         label_column: str.
-        labels: dict. From the file's value to the name of the class.
-        with_f1: bool. Score F1 of the last class beside accuracy.
+        classes: dict or None. From the file's value to the name of the class, in the order of
+            their indices; None for STS-B, whose labels are numbers.
+        score: function of targets and predictions.
+        metric: str. See `Task`.
+        header: dict. Columns by split, of files that do not name them.
+        dev_splits: tuple of str. See `Task`.
+        skips_short_rows: bool. Leave out rows of too few fields, as the reference does for QQP,
+            whose file has some.
     """
 
     def __init__(
@@ -29,57 +41,149 @@ class GlueTask(ClassificationTask):
         name: str,
         *,
         columns: tuple[str, ...],
-        label_column: str,
-        labels: dict[str, str],
-        with_f1: bool = False,
+        prepared_columns: tuple[str, ...] | None = None,
+        label_column: str = "label",
+        classes: dict[str, str] | None = None,
+        score: Callable[[Sequence, Sequence], dict[str, float]] = accuracy,
+        metric: str = "accuracy",
+        header: dict[str, tuple[str, ...]] | None = None,
+        dev_splits: tuple[str, ...] = ("dev",),
+        skips_short_rows: bool = False,
     ):
         self.name = name
+        self.metric = metric
+        self.dev_splits = dev_splits
+        self.family = ScorePredictor if classes is None else ClassPredictor
         self._columns = columns
+        self._prepared_columns = prepared_columns or columns
         self._label_column = label_column
-        self._labels = labels
-        self._with_f1 = with_f1
+        self._classes = classes
+        self._score = score
+        self._header = header or {}
+        self._skips_short_rows = skips_short_rows
 
-    def labels(self, directory):
-        return tuple(self._labels.values())
+    def labels(self, data):
+        return () if self._classes is None else tuple(self._classes.values())
 
-    def read(self, directory, split, *, labels):
-        if tuple(labels) != self.labels(directory):
+    def read(self, data, split, *, labels=()):
+        if self._classes is not None and tuple(labels) != self.labels(data):
             raise InputError(
                 f"`labels` of the model must be those of {self.name}: "
-                f"{', '.join(self.labels(directory))}. Received: {', '.join(labels)}"
+                f"{', '.join(self.labels(data))}. Received: {', '.join(labels)}"
             )
-        path = find_file(directory, f"{split}.tsv")
-        texts: list[list[str]] = [[] for _ in self._columns]
-        indices: list[int] = []
-        has_labels = split != "test"
-        for place, row in read_rows(path):
-            for column, values in zip(self._columns, texts, strict=True):
+        prepared = is_prepared(data)
+        columns = self._prepared_columns if prepared else self._columns
+        texts: list[list[str]] = [[] for _ in columns]
+        targets: list[Any] = []
+        for place, row in self._rows(data, split):
+            for column, values in zip(columns, texts, strict=True):
                 values.append(field(row, column, place))
-            if has_labels:
-                value = field(row, self._label_column, place)
-                indices.append(label_index(value, tuple(self._labels), place))
+            if not split.startswith("test"):
+                targets.append(self._target(row, place, prepared))
         if not texts[0]:
-            raise InputError(f"{path}: the file has no examples")
-        second = texts[1] if len(texts) == 2 else None
-        return ClassificationExamples(texts[0], second, indices if has_labels else None)
+            raise InputError(f"{data}: the {split} file of {self.name} has no examples")
+        names = ("text",) if len(columns) == 1 else ("text_a", "text_b")
+        return Examples(dict(zip(names, texts, strict=True)), targets or None)
 
-    def score(self, labels, predictions):
-        scores = {"accuracy": float(accuracy_score(labels, predictions))}
-        if self._with_f1:
-            scores["f1"] = float(f1_score(labels, predictions, zero_division=0))
-        return scores
+    def _rows(self, data: str, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        if is_prepared(data):
+            yield from prepared_rows(data, split)
+            return
+        path = find_file(data, "diagnostic.tsv" if self.name == "ax" else f"{split}.tsv")
+        skipped = 0
+        columns = self._header.get(split)
+        for place, row in read_rows(path, columns=columns, short_rows=self._skips_short_rows):
+            if row is None:
+                skipped += 1
+                continue
+            yield place, row
+        if skipped:
+            _LOGGER.warning("%s: %d rows of too few fields were left out", path, skipped)
+
+    def _target(self, row, place, prepared):
+        if self._classes is None:
+            name = "label" if prepared else self._label_column
+            return number_field(row, name, place)
+        if prepared:
+            return label_index(field(row, "label", place), tuple(self._classes.values()), place)
+        return label_index(field(row, self._label_column, place), tuple(self._classes), place)
+
+    def score(self, examples, answers, *, labels=()):
+        if self._classes is None:
+            return self._score(examples.targets, [answer["score"] for answer in answers])
+        return self._score(examples.targets, [labels.index(a["label"]) for a in answers])
+
+    def write_predictions(self, path, examples, answers, *, labels=()):
+        """Writes what the GLUE server takes: `index`, `prediction`, in the files' own words."""
+        if self._classes is None:
+            values = [f"{min(max(answer['score'], 0.0), 5.0):.3f}" for answer in answers]
+        else:
+            words = {name: value for value, name in self._classes.items()}
+            values = [words[answer["label"]] for answer in answers]
+        with (
+            new_file(path) as temporary,
+            Path(temporary).open("w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+            writer.writerow(("index", "prediction"))
+            writer.writerows(enumerate(values))
 
 
-SST2 = GlueTask(
-    "sst-2",
-    columns=("sentence",),
-    label_column="label",
-    labels={"0": "negative", "1": "positive"},
-)
-MRPC = GlueTask(
-    "mrpc",
-    columns=("#1 String", "#2 String"),
-    label_column="Quality",
-    labels={"0": "not_equivalent", "1": "equivalent"},
-    with_f1=True,
+_SENTENCES = ("sentence1", "sentence2")
+_INFERENCE = ("premise", "hypothesis")
+_ENTAILMENT = {"entailment": "entailment", "not_entailment": "not_entailment"}
+_MNLI = {name: name for name in ("contradiction", "entailment", "neutral")}
+_COLA_HEADER = ("source", "label", "mark", "sentence")
+
+GLUE_TASKS = (
+    GlueTask(
+        "cola",
+        columns=("sentence",),
+        classes={"0": "unacceptable", "1": "acceptable"},
+        score=matthews,
+        metric="matthews",
+        header={"train": _COLA_HEADER, "dev": _COLA_HEADER},
+    ),
+    GlueTask("sst-2", columns=("sentence",), classes={"0": "negative", "1": "positive"}),
+    GlueTask(
+        "mrpc",
+        columns=("#1 String", "#2 String"),
+        prepared_columns=_SENTENCES,
+        label_column="Quality",
+        classes={"0": "not_equivalent", "1": "equivalent"},
+        score=accuracy_and_f1,
+        metric="f1",
+    ),
+    GlueTask(
+        "sts-b",
+        columns=_SENTENCES,
+        label_column="score",
+        score=correlations,
+        metric="spearman",
+    ),
+    GlueTask(
+        "qqp",
+        columns=("question1", "question2"),
+        label_column="is_duplicate",
+        classes={"0": "not_duplicate", "1": "duplicate"},
+        score=accuracy_and_f1,
+        metric="f1",
+        skips_short_rows=True,
+    ),
+    GlueTask(
+        "mnli",
+        columns=_SENTENCES,
+        prepared_columns=_INFERENCE,
+        label_column="gold_label",
+        classes=_MNLI,
+        dev_splits=("dev_matched", "dev_mismatched"),
+    ),
+    GlueTask("qnli", columns=("question", "sentence"), classes=_ENTAILMENT),
+    GlueTask("rte", columns=_SENTENCES, classes=_ENTAILMENT),
+    GlueTask(
+        "wnli",
+        columns=_SENTENCES,
+        classes={"0": "not_entailment", "1": "entailment"},
+    ),
+    GlueTask("ax", columns=_SENTENCES, prepared_columns=_INFERENCE, classes=_MNLI, dev_splits=()),
 )

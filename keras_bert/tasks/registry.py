@@ -1,16 +1,32 @@
 """The tasks by their names on the command line."""
 
 from keras_bert.errors import InputError
-from keras_bert.tasks.classification import TextClassification
-from keras_bert.tasks.glue import MRPC, SST2
-from keras_bert.tasks.task import ClassificationTask
+from keras_bert.tasks.choices import CHOICE_TASKS
+from keras_bert.tasks.conll import CONLL_2003, CONLL_2003_FEATURES, NER, NER_FEATURES
+from keras_bert.tasks.glue import GLUE_TASKS
+from keras_bert.tasks.similarity import STS_EMBEDDING
+from keras_bert.tasks.squad import SQUAD_1, SQUAD_2
+from keras_bert.tasks.task import Task
+from keras_bert.tasks.text_files import TEXT_TASKS
 
-TASKS: dict[str, ClassificationTask] = {
-    task.name: task for task in (TextClassification(), SST2, MRPC)
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        *TEXT_TASKS,
+        *GLUE_TASKS,
+        SQUAD_1,
+        SQUAD_2,
+        *CHOICE_TASKS,
+        CONLL_2003,
+        CONLL_2003_FEATURES,
+        NER,
+        NER_FEATURES,
+        STS_EMBEDDING,
+    )
 }
 
 
-def task_named(name: str) -> ClassificationTask:
+def task_named(name: str) -> Task:
     """Returns a task.
 
     Raises:

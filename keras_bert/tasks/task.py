@@ -1,36 +1,103 @@
-"""What a classification task promises to training and evaluation."""
+"""What a task promises to training and evaluation."""
 
 import abc
-import os
+import json
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
-from keras_bert.tasks.examples import ClassificationExamples
+from keras_bert.atomic import new_file
+from keras_bert.tasks.examples import Examples
+from keras_bert.tasks.predictor import Predictor
 
 
-class ClassificationTask(abc.ABC):
-    """Reads the files of a task and scores predictions with its official metrics.
+class Task(abc.ABC):
+    """Reads the files of a task, scores answers by its official metrics, writes them for judges.
 
     Attributes:
         name: str. As on the command line.
+        family: type. The `Predictor` of the task.
+        metric: str. Of those that `score` returns, the one by which models are chosen; more is
+            better.
+        dev_splits: tuple of str. What there is to measure on during training.
+        options: dict. Options of the family whose defaults differ for this task.
     """
 
     name: str
+    family: type[Predictor]
+    metric: str
+    dev_splits: tuple[str, ...] = ("dev",)
+    options: ClassVar[dict[str, Any]] = {}
+
+    def labels(self, data: str) -> tuple[str, ...]:
+        """Returns the names of the classes or tags in the order of their indices, or nothing.
+
+        Args:
+            data: A directory, or `tfds:NAME`, see `keras_bert.tasks.sources`.
+        """
+        del data
+        return ()
 
     @abc.abstractmethod
-    def labels(self, directory: str | os.PathLike) -> tuple[str, ...]:
-        """Returns the names of the classes, in the order of their indices."""
+    def read(self, data: str, split: str, *, labels: Sequence[str] = ()) -> Examples:
+        """Reads `"train"`, `"dev"`, `"test"` or another split of the task.
 
-    @abc.abstractmethod
-    def read(
-        self, directory: str | os.PathLike, split: str, *, labels: Sequence[str]
-    ) -> ClassificationExamples:
-        """Reads `"train"`, `"dev"` or `"test"`.
+        Args:
+            data: A directory, or `tfds:NAME`.
+            split: str.
+            labels: The model's, in the order of their indices.
 
         Raises:
             InputError: If a file, a field or a label is wrong; the message names file and line.
         """
 
     @abc.abstractmethod
-    def score(self, labels: Sequence[int], predictions: Sequence[int]) -> dict[str, Any]:
-        """Returns the task's metrics."""
+    def score(
+        self, examples: Examples, answers: Sequence[dict[str, Any]], *, labels: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Returns the task's metrics.
+
+        Args:
+            examples: `Examples` with targets.
+            answers: What the family's `Predictor` said to each of them.
+            labels: The model's.
+        """
+
+    def tuned_options(
+        self, examples: Examples, answers: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Returns options of the family that were found to suit some examples best.
+
+        Training gives those of the best checkpoint to `Predictor.set_options`, so that the model
+        directory carries them. By default there are none.
+
+        Args:
+            examples: `Examples` with targets.
+            answers: What the family's `Predictor` said to each of them.
+        """
+        del examples, answers
+        return {}
+
+    def write_predictions(
+        self,
+        path: Path,
+        examples: Examples,
+        answers: Sequence[dict[str, Any]],
+        *,
+        labels: Sequence[str] = (),
+    ) -> None:
+        """Writes answers in the form that the task's judges take; by default JSON lines.
+
+        Args:
+            path: Path.
+            examples: `Examples`.
+            answers: What the family's `Predictor` said to each of them.
+            labels: The model's.
+        """
+        del labels
+        lines = [
+            json.dumps({"id": name, **answer}, ensure_ascii=False) + "\n"
+            for name, answer in zip(examples.names, answers, strict=True)
+        ]
+        with new_file(path) as temporary:
+            Path(temporary).write_text("".join(lines), encoding="utf-8")

@@ -173,5 +173,7 @@ class CheckpointInTime(keras.callbacks.Callback):
         if self._is_due:
             training.save(in_interval=in_interval)
             self._is_due = False
+            if training.has_stalled:
+                self.model.stop_training = True
         if must_end:
             training.end(in_interval=in_interval)

@@ -1,30 +1,118 @@
 """`python -m keras_bert evaluate`."""
 
 import json
+from pathlib import Path
+from typing import Any
 
-from keras_bert.atomic import write_json
-from keras_bert.command_line import check_at_least_one
+from keras_bert.atomic import new_file, write_json
+from keras_bert.command_line import check_at_least_one, check_not_negative, check_unused, flag
 from keras_bert.errors import InputError
+from keras_bert.tasks.examples import Examples
+from keras_bert.tasks.families import load_predictor
+from keras_bert.tasks.predictor import Predictor
 from keras_bert.tasks.registry import task_named
-from keras_bert.training.classification import load_classifier, score_split
+from keras_bert.tasks.task import Task
 from keras_bert.training.options import EvaluateOptions
 
 
 def evaluate(options: EvaluateOptions) -> dict:
-    """Scores a fine-tuned model on a labelled file; prints the metrics as one JSON object.
+    """Scores a fine-tuned model; prints the metrics as one JSON object.
 
     Raises:
-        InputError: If the file has no labels, or data and model do not fit together.
+        InputError: If the file has no labels and no `predictions` are asked for, or data, model
+            and task do not fit together.
     """
     check_at_least_one(options, "batch_size")
+    check_not_negative(options, "attention_example")
+    if options.report is None:
+        check_unused(options, "attention_example", reason="there is no `--report`")
     task = task_named(options.task)
-    model, preprocessor = load_classifier(options.model)
-    examples = task.read(options.data, options.split, labels=model.labels)
-    if examples.labels is None:
-        raise InputError(f"{options.data}: the {options.split} file of {task.name} has no labels")
-    scores = score_split(task, model, preprocessor, examples, batch_size=options.batch_size)
-    metrics = {"task": task.name, "split": options.split, "examples": len(examples), **scores}
+    predictor = load_predictor(options.model)
+    if not isinstance(predictor, task.family):
+        raise InputError(
+            f"{options.model}: a model of the family {predictor.name}, but {task.name} needs one "
+            f"of {task.family.name}"
+        )
+    labels = getattr(predictor.model, "labels", ())
+    splits = _splits(options, task)
+    predictor.freeze(options.precision)
+    metrics: dict[str, Any] = {"task": task.name}
+    for split in splits:
+        examples = task.read(options.data, split, labels=labels)
+        _check(options, task, split, examples)
+        answers = predictor.predict(examples, batch_size=options.batch_size)
+        found: dict[str, Any] = {"split": split, "examples": len(examples)}
+        if examples.targets is not None:
+            found |= task.score(examples, answers, labels=labels)
+        metrics |= found if len(splits) == 1 else {split: found}
+        if options.predictions:
+            task.write_predictions(Path(options.predictions), examples, answers, labels=labels)
+        if options.report:
+            _write_report(options, predictor, examples, answers, found)
     if options.output:
         write_json(options.output, metrics)
     print(json.dumps(metrics))
     return metrics
+
+
+def _splits(options, task) -> tuple[str, ...]:
+    splits = (options.split,) if options.split else task.dev_splits
+    if not splits:
+        raise InputError(f"`--split` must be given: {task.name} has no dev file")
+    for name in ("predictions", "report"):
+        if getattr(options, name) and len(splits) > 1:
+            raise InputError(
+                f"`{flag(name)}` needs one --split of {', '.join(splits)}: it writes one file"
+            )
+    return splits
+
+
+def _check(options: EvaluateOptions, task: Task, split: str, examples: Examples) -> None:
+    """Whether a split has what is asked for."""
+    if examples.targets is None and (options.predictions is None or options.report):
+        raise InputError(
+            f"{options.data}: the {split} file of {task.name} has no labels; --predictions "
+            "FILE writes what the model says"
+        )
+    if options.attention_example is not None and options.attention_example >= len(examples):
+        raise InputError(
+            f"`--attention-example` must be below {len(examples)}, the number of examples. "
+            f"Received: {options.attention_example}"
+        )
+
+
+def _write_report(
+    options: EvaluateOptions,
+    predictor: Predictor,
+    examples: Examples,
+    answers: list[dict[str, Any]],
+    found: dict[str, Any],
+) -> None:
+    # Only here, as it needs matplotlib.
+    from keras_bert.reports.report import report
+
+    scores = {name: value for name, value in found.items() if name not in ("split", "examples")}
+    facts = {
+        "model": options.model,
+        "data": options.data,
+        "split": found["split"],
+        "precision": options.precision,
+        "sequence length": predictor.sequence_length,
+        **predictor.options,
+    }
+    html = report(
+        f"{options.task}, {found['split']}: what the model gets wrong",
+        predictor,
+        examples,
+        answers,
+        scores=scores,
+        facts=facts,
+        attention_example=options.attention_example,
+    )
+    try:
+        with new_file(options.report) as temporary:
+            temporary.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{options.report}: cannot write the report: {error.strerror or error}"
+        ) from error

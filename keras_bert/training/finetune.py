@@ -1,20 +1,20 @@
 """`python -m keras_bert finetune`."""
 
 import math
-from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_bert.command_line import check_at_least_one, check_not_negative, resolved
-from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
-from keras_bert.models.classifier import BertClassifier
+from keras_bert.tasks.examples import Examples
+from keras_bert.tasks.predictor import Predictor
 from keras_bert.tasks.registry import task_named
-from keras_bert.text.preprocessor import BertPreprocessor
-from keras_bert.text.tokenizer import BertTokenizer
+from keras_bert.tasks.sources import is_prepared
+from keras_bert.tasks.task import Task
 from keras_bert.training.callbacks import ProgressBar
-from keras_bert.training.classification import check_lengths, examples_dataset, score_split
+from keras_bert.training.example_batches import balanced_weights, training_batches
 from keras_bert.training.hyperparameters import begin_session, end_session
 from keras_bert.training.losses import readable
 from keras_bert.training.monitors import check_monitors, input_meter, monitors
@@ -22,27 +22,44 @@ from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 from keras_bert.training.options import FinetuneOptions
 from keras_bert.training.provenance import fingerprint
 from keras_bert.training.resumable_training import ResumableTraining
-from keras_bert.training.run_directory import RunDirectory, load_tokenizer
-from keras_bert.training.strategy import devices, dtype_policy, make_strategy, set_seed
+from keras_bert.training.run_directory import RunDirectory
+from keras_bert.training.starting_model import starting_predictor
+from keras_bert.training.strategy import devices, make_strategy, set_seed
 from keras_bert.training.summary_writer import summary_writer
-from keras_bert.training.telemetry import Workload
+from keras_bert.training.telemetry import Workload, write_validation
 from keras_bert.training.workers import Workers
 
 
 def finetune(options: FinetuneOptions) -> dict:
-    """Fine-tunes a classifier and scores it on the dev file.
+    """Fine-tunes a model for a task, or one for each point of a grid, and scores it on dev.
 
     A run that was stopped goes on from its newest checkpoint and ends with the same bits.
 
     Returns:
-        The metrics, also written to `metrics.json`: the task's on `dev`, the last training loss
-        and rates.
+        The metrics, also written to `metrics.json`: the task's on dev, the last training loss and
+        rates.
 
     Raises:
         InputError: If data, model and options do not fit together.
     """
-    check_at_least_one(options, "epochs", "batch_size", "log_steps")
-    check_not_negative(options, "checkpoint_steps", "keep_checkpoints", "skip_limit")
+    _check(options)
+    if options.grid is not None:
+        from keras_bert.training.grid import search
+
+        return search(options, finetune)
+    task = task_named(options.task)
+    if not task.dev_splits:
+        raise InputError(f"`--task {task.name}` is only for evaluate: it has no training data")
+    strategy = make_strategy(options.strategy, options.batch_size)
+    with RunDirectory(options.output, resolved(options), workers=Workers(strategy)) as run:
+        return _finetune(options, task, run, strategy)
+
+
+def _check(options: FinetuneOptions) -> None:
+    check_at_least_one(options, "epochs", "batch_size", "log_steps", "restarts", "sequence_length")
+    check_not_negative(
+        options, "checkpoint_steps", "keep_checkpoints", "skip_limit", "patience", "freeze_layers"
+    )
     check_monitors(options)
     if not 0 <= options.warmup_share <= 1:
         raise InputError(
@@ -52,101 +69,144 @@ def finetune(options: FinetuneOptions) -> dict:
         raise InputError(
             f"`--layer-decay` must be above 0 and at most 1. Received: {options.layer_decay}"
         )
-    strategy = make_strategy(options.strategy, options.batch_size)
-    with RunDirectory(options.output, resolved(options), workers=Workers(strategy)) as run:
-        return _finetune(options, run, strategy)
+    if options.restarts > 1 and options.grid is None:
+        raise InputError(f"`--restarts` needs `--grid`. Received: {options.restarts}")
+    if options.checkpoint_steps == 0 and options.patience:
+        raise InputError(
+            "`--patience` counts checkpoints, and `--checkpoint-steps 0` makes none. "
+            f"Received: {options.patience}"
+        )
 
 
 def _finetune(
-    options: FinetuneOptions, run: RunDirectory, strategy: tf.distribute.Strategy
+    options: FinetuneOptions, task: Task, run: RunDirectory, strategy: tf.distribute.Strategy
 ) -> dict:
-    task = task_named(options.task)
     labels = task.labels(options.data)
     train = task.read(options.data, "train", labels=labels)
-    dev = task.read(options.data, "dev", labels=labels)
-    config = BertConfig.from_file(Path(options.init) / "config.json")
-    check_lengths(options.sequence_length, config)
-    vocabulary_tokenizer = load_tokenizer(options.init)
-    tokenizer = BertTokenizer(
-        vocabulary_tokenizer.vocabulary,
-        lowercase=vocabulary_tokenizer.lowercase,
-        sequence_length=options.sequence_length,
-    )
-    preprocessor = BertPreprocessor(tokenizer, options.sequence_length, padding="longest")
+    dev = {split: task.read(options.data, split, labels=labels) for split in task.dev_splits}
+    first_split = task.dev_splits[0]
     set_seed(options.seed)
-    steps = math.ceil(len(train) / options.batch_size) * options.epochs
     with strategy.scope():
-        policy = dtype_policy(options.precision)
-        if options.random_weights:
-            model = BertClassifier(config, labels=labels, dtype=policy)
-        else:
-            model = BertClassifier.from_checkpoint(options.init, labels=labels, dtype=policy)
+        predictor = starting_predictor(options, task, labels)
+    model = predictor.model
+    rows = predictor.rows(train)
+    if options.class_weights == "balanced":
+        rows = balanced_weights(rows, len(labels))
+    epoch_steps = math.ceil(len(rows) / options.batch_size)
+    steps = math.ceil(len(rows) * options.epochs / options.batch_size)
+    with strategy.scope():
         schedule = WarmUpLinearDecay(
             options.learning_rate,
             total_steps=steps,
             warmup_steps=round(steps * options.warmup_share),
         )
-        model.compile(
-            BertAdamW(
-                schedule,
-                weight_decay=options.weight_decay,
-                bias_correction=True,
-                layer_decay=options.layer_decay,
-            ),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        optimizer = BertAdamW(
+            schedule,
+            weight_decay=options.weight_decay,
+            bias_correction=True,
+            layer_decay=options.layer_decay,
         )
-    inputs = {"data": fingerprint(options.data), "init": fingerprint(options.init)}
-    run.create(inputs={**inputs, **devices(strategy)})
+        model.compile(optimizer, loss=predictor.loss(), metrics=predictor.metrics())
+    inputs = {} if is_prepared(options.data) else {"data": fingerprint(options.data)}
+    run.create(inputs={**inputs, "init": fingerprint(options.init), **devices(strategy)})
+
+    def measure() -> dict[str, float]:
+        # The one that chooses.
+        first_dev = {first_split: dev[first_split]}
+        answers = _answers(predictor, first_dev, options.batch_size)
+        first = _scores(task, first_dev, answers, labels)[first_split]
+        write_validation(writer, model, _numbers(first))
+        return _numbers(first)
+
+    checkpoint_steps = options.checkpoint_steps
     training = ResumableTraining(
         model,
         run,
         total_steps=steps,
         log_steps=options.log_steps,
-        checkpoint_steps=options.checkpoint_steps,
+        checkpoint_steps=epoch_steps if checkpoint_steps is None else checkpoint_steps,
         keep_checkpoints=options.keep_checkpoints,
-        tokenizer=tokenizer,
+        tokenizer=predictor.tokenizer,
+        measurement=measure,
+        objective=task.metric,
+        best_is="greatest",
+        patience=options.patience,
         skip_limit=options.skip_limit,
     )
     writer = summary_writer(run.tensorboard, strategy)
     begin_session(writer, resolved(options))
-    meter = input_meter(strategy)
-    workload = Workload(config, options.batch_size)
+    with training:
+        _fit(training, options, run, rows, steps, writer)
+        if options.final_model == "best":
+            training.load_best()
+        answers = _answers(predictor, dev, options.batch_size)
+        if tuned := task.tuned_options(dev[first_split], answers[first_split]):
+            predictor.set_options(**tuned)
+            answers = _answers(predictor, dev, options.batch_size)
+        seconds = training.seconds - training.measuring_seconds
+        metrics = {
+            "task": task.name,
+            "train_examples": len(train),
+            "dev_examples": len(dev[first_split]),
+            **_scores(task, dev, answers, labels),
+            "best": training.facts.get("best", {}),
+            "training": readable(training.logs),
+            "speed": training.facts.get("speed", {}),
+            "steps": training.step,
+            "seconds": seconds,
+            "examples_per_second": (
+                training.step * options.batch_size * len(train) / len(rows) / seconds
+            ),
+        }
+        run.save_model(model, predictor.tokenizer)
+    end_session(writer)
+    run.finish(f"fine-tuning: {run.path}", metrics)
+    return metrics
 
-    def batches(done: int) -> tf.data.Dataset:
-        dataset = examples_dataset(
-            train,
-            preprocessor,
-            batch_size=options.batch_size,
-            shuffle_seed=options.seed,
-            start_batch=done,
+
+def _fit(
+    training: ResumableTraining,
+    options: FinetuneOptions,
+    run: RunDirectory,
+    rows: Any,
+    steps: int,
+    writer: tf.summary.SummaryWriter,
+) -> None:
+    strategy = training.model.distribute_strategy
+    meter = input_meter(strategy)
+    workload = Workload(training.model.config, options.batch_size)
+
+    def batches(done: int) -> Any:
+        dataset = training_batches(
+            rows, strategy, batch_size=options.batch_size, seed=options.seed, first_batch=done
         )
         return meter.watch(dataset) if meter else dataset
 
     def callbacks(done: int) -> list[keras.callbacks.Callback]:
+        bar = ProgressBar(
+            steps, examples_per_step=options.batch_size, title="fine-tuning", done=done
+        )
         return [
             *monitors(options, run.tensorboard, writer, workload, meter, training.facts),
-            *run.shown(
-                ProgressBar(
-                    steps, examples_per_step=options.batch_size, title="fine-tuning", done=done
-                )
-            ),
+            *run.shown(bar),
         ]
 
-    with training:
-        training.fit(steps, dataset=batches, callbacks=callbacks)
-        seconds = training.seconds
-        metrics = {
-            "task": task.name,
-            "train_examples": len(train),
-            "dev_examples": len(dev),
-            "dev": score_split(task, model, preprocessor, dev, batch_size=options.batch_size),
-            "training": readable(training.logs),
-            "speed": training.facts.get("speed", {}),
-            "seconds": seconds,
-            "examples_per_second": len(train) * options.epochs / seconds,
-        }
-        run.save_model(model, tokenizer)
-    end_session(writer)
-    run.finish(f"fine-tuning: {run.path}", metrics)
-    return metrics
+    training.fit(steps, dataset=batches, callbacks=callbacks)
+
+
+def _answers(
+    predictor: Predictor, dev: dict[str, Examples], batch_size: int
+) -> dict[str, list[dict[str, Any]]]:
+    return {
+        split: predictor.predict(examples, batch_size=batch_size) for split, examples in dev.items()
+    }
+
+
+def _scores(
+    task: Task, dev: dict[str, Examples], answers: dict[str, list], labels: tuple[str, ...]
+) -> dict[str, dict[str, Any]]:
+    return {split: task.score(dev[split], answers[split], labels=labels) for split in dev}
+
+
+def _numbers(scores: dict[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in scores.items() if isinstance(value, float | int)}

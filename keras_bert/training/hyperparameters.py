@@ -19,6 +19,8 @@ _WITHOUT_EFFECT = {
     "skip_limit",
     "allow_changes",
     "validation_steps",
+    "grid",
+    "restarts",
 }
 
 

@@ -9,6 +9,14 @@ from keras_bert.text.mask_options import MaskUnits
 Strategy = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
 Optimizer = Literal["adamw", "lamb"]
 Precision = Literal["float32", "bfloat16", "float16"]
+FeatureMix = Literal[
+    "embeddings",
+    "second_to_last",
+    "last",
+    "weighted_sum_last_4",
+    "concat_last_4",
+    "weighted_sum_all",
+]
 
 _STRATEGY = (
     "where to train: auto takes the first there is of the cluster of TF_CONFIG or Slurm, a TPU, "
@@ -26,6 +34,14 @@ _KEEP_CHECKPOINTS = "newest checkpoints to keep, besides the best; 0 for all"
 _SKIP_LIMIT = (
     "steps in a row whose loss or gradient is not finite, after which the run stops; such steps "
     "change nothing; 0 for no stop"
+)
+_TASK = (
+    "name of a task, see docs/finetuning.md: classification, multi-label, regression, ner or "
+    "multiple-choice for files of your own; mrpc, squad-2.0, conll-2003 and others"
+)
+_DATA = (
+    "directory with the files of the task, or tfds:NAME[/CONFIG], a data set that TensorFlow "
+    "Datasets has prepared"
 )
 _ALLOW_CHANGES = "go on with a stopped run under other options or inputs than it began with"
 
@@ -100,14 +116,19 @@ class PretrainOptions:
     precision: Precision = option("float32", help=_PRECISION)
 
 
+# Options of single families of tasks; see `Predictor.defaults`.
+FAMILY_OPTIONS = (
+    *("threshold", "stride", "query_length", "max_answer_length", "n_best"),
+    *("pooling", "document_context", "mix", "lstm_dim"),
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class FinetuneOptions:
     """Options of `python -m keras_bert finetune`."""
 
-    task: str = option(help="sst-2, mrpc, or classification for files with labels of your own")
-    data: str = option(
-        help="directory with train and dev files: the task's own, or .jsonl, .tsv or .csv"
-    )
+    task: str = option(help=_TASK)
+    data: str = option(help=_DATA)
     init: str = option(help="model directory to start from")
     output: str = option(help="run directory to make, or of a stopped run to go on with")
     random_weights: bool = option(
@@ -119,15 +140,68 @@ class FinetuneOptions:
     layer_decay: float = option(
         1.0, help="factor on the learning rate from each layer to the one below, above 0 to 1"
     )
+    freeze_layers: int | None = option(
+        None, help="lowest layers that stay as they are, with the embeddings; default: none do"
+    )
     warmup_share: float = option(0.1, help="share of all steps for linear warm-up, 0 to 1")
     weight_decay: float = option(0.01, help="decoupled decay; not of LayerNorm and biases")
-    sequence_length: int = option(128, help="tokens of an example, at most; longer ones are cut")
+    class_weights: Literal["equal", "balanced"] = option(
+        "equal", help="balanced: rare classes count as much as frequent ones; for classes of texts"
+    )
+    sequence_length: int | None = option(
+        None,
+        help="tokens of a row, at most; default: 128, for question answering 384, or what the "
+        "model can take",
+    )
+    threshold: float | None = option(
+        None, help="multi-label: least probability of a label; default .5"
+    )
+    stride: int | None = option(
+        None, help="question answering: tokens from one window to the next; default 128"
+    )
+    query_length: int | None = option(
+        None, help="question answering: tokens of a question, at most; default 64"
+    )
+    max_answer_length: int | None = option(
+        None, help="question answering: tokens of an answer, at most; default 30"
+    )
+    n_best: int | None = option(
+        None, help="question answering: answers to choose among; default 20"
+    )
+    pooling: Literal["mean", "cls", "max"] | None = option(
+        None, help="sentence vectors: which tokens they are made of; default: as --init, or mean"
+    )
+    document_context: bool = option(
+        False, help="tags: fill the rows with words of the same document, before and after"
+    )
+    mix: FeatureMix | None = option(
+        None, help="tags from features: the layers they are made of; default concat_last_4"
+    )
+    lstm_dim: int | None = option(
+        None, help="tags from features: width of each direction of the LSTM; default 768"
+    )
     seed: int = option(12345, help="seed of new weights, dropout and order")
+    final_model: Literal["best", "last"] = option(
+        "best", help="weights to end with: those of the best checkpoint on dev, or the last ones"
+    )
+    patience: int = option(
+        0, help="checkpoints in a row no better on dev, after which training ends; 0 for no end"
+    )
+    grid: str | None = option(
+        None,
+        help="paper, for its 18 combinations of batch size, learning rate and epochs, or a JSON "
+        'file such as {"learning_rate": [5e-5, 3e-5]}: train each of them, choose by dev',
+    )
+    restarts: int = option(1, help="runs of each combination of --grid, with seeds from --seed on")
     log_steps: int = option(20, help="steps between two points in TensorBoard")
     histograms: int = option(0, help=_HISTOGRAMS)
     profile_steps: str | None = option(None, help=_PROFILE)
-    checkpoint_steps: int = option(1000, help=_CHECKPOINT_STEPS)
-    keep_checkpoints: int = option(3, help=_KEEP_CHECKPOINTS)
+    checkpoint_steps: int | None = option(
+        None,
+        help="steps between two checkpoints, each measured on dev; default: those of an epoch; 0 "
+        "for none",
+    )
+    keep_checkpoints: int = option(2, help=_KEEP_CHECKPOINTS)
     skip_limit: int = option(20, help=_SKIP_LIMIT)
     allow_changes: bool = option(False, help=_ALLOW_CHANGES)
     strategy: Strategy = option("auto", help=_STRATEGY)
@@ -138,12 +212,24 @@ class FinetuneOptions:
 class EvaluateOptions:
     """Options of `python -m keras_bert evaluate`."""
 
-    task: str = option(help="sst-2, mrpc, or classification for files with labels of your own")
-    data: str = option(help="directory with the files of the task")
+    task: str = option(help=_TASK)
+    data: str = option(help=_DATA)
     model: str = option(help="fine-tuned model directory")
-    split: str = option("dev", help="file to measure on: train, dev or test")
+    split: str | None = option(
+        None, help="part to measure on, as train, dev or test; default: what the task has of dev"
+    )
     batch_size: int = option(32, help="examples in a step")
+    precision: Precision = option("float32", help="type in which the model computes")
     output: str | None = option(None, help="JSON file for the metrics; always printed too")
+    predictions: str | None = option(
+        None, help="file for the answers in the form that the task's judges take"
+    )
+    report: str | None = option(
+        None, help="HTML file: metrics, errors with their texts, calibration, attention"
+    )
+    attention_example: int | None = option(
+        None, help="example whose attention the report shows, from 0; default: the worst error"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +238,7 @@ class PredictOptions:
 
     model: str = option(help="fine-tuned model directory")
     batch_size: int = option(32, help="lines answered at a time")
+    precision: Precision = option("float32", help="type in which the model computes")
 
 
 @dataclasses.dataclass(frozen=True)

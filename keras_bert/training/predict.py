@@ -4,41 +4,46 @@ import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TextIO
-
-import tensorflow as tf
+from typing import Any, TextIO
 
 from keras_bert.command_line import check_at_least_one
 from keras_bert.errors import InputError
-from keras_bert.training.classification import load_classifier, probabilities_function
+from keras_bert.tasks.examples import Examples
+from keras_bert.tasks.families import load_predictor
 from keras_bert.training.options import PredictOptions
+
+# Fields that hold several strings.
+_LISTS = ("choices", "words")
 
 
 def predict(options: PredictOptions) -> None:
     """Answers JSON lines from standard input on standard output.
 
-    A line is `{"text": ...}` or `{"text_a": ..., "text_b": ...}`; the answer is
-    `{"label": ..., "probabilities": {label: probability}}`.
+    A line has the fields of the model's family, such as `{"text": ...}` or `{"text_a": ...,
+    "text_b": ...}`; `Predictor.decode` of the family says what an answer holds.
 
     Raises:
-        InputError: If a line is not such an object, or singles and pairs are mixed.
+        InputError: If a line is not such an object, or its fields differ from the first one's.
     """
     check_at_least_one(options, "batch_size")
-    model, preprocessor = load_classifier(options.model)
-    answer_batch = probabilities_function(model, preprocessor)
-    lines = read_lines(sys.stdin)
+    predictor = load_predictor(options.model)
+    predictor.freeze(options.precision)
+    lines = read_lines(sys.stdin, predictor.forms)
     while batch := list(itertools.islice(lines, options.batch_size)):
-        # Tensors, because the function would be traced anew for every Python string.
-        columns = [tf.constant(column) for column in zip(*batch, strict=True)]
-        texts = columns[0] if len(columns) == 1 else tuple(columns)
-        for row in answer_batch(texts).numpy():
-            named = dict(zip(model.labels, (round(float(p), 6) for p in row), strict=True))
-            answer = {"label": model.labels[row.argmax()], "probabilities": named}
+        columns = {name: [row[name] for row in batch] for name in batch[0]}
+        for answer in predictor.predict(Examples(columns), batch_size=options.batch_size):
             print(json.dumps(answer, ensure_ascii=False), flush=True)
 
 
-def read_lines(file: TextIO | Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Yields `(text,)` or `(text_a, text_b)` of each line."""
+def read_lines(
+    file: TextIO | Iterable[str], forms: tuple[tuple[str, ...], ...]
+) -> Iterator[dict[str, Any]]:
+    """Yields the fields of each line.
+
+    Args:
+        file: Lines.
+        forms: The fields that a line may have; the first line chooses among them.
+    """
     fields: tuple[str, ...] | None = None
     for number, line in enumerate(file, start=1):
         if not line.strip():
@@ -49,11 +54,19 @@ def read_lines(file: TextIO | Iterable[str]) -> Iterator[tuple[str, ...]]:
         except ValueError as error:
             raise InputError(f"{place}: not JSON: {error}") from error
         if fields is None and isinstance(row, dict):
-            fields = ("text_a", "text_b") if "text_a" in row else ("text",)
-        if not isinstance(row, dict) or not all(isinstance(row.get(f), str) for f in fields):
-            expected = " and ".join(fields or ("text",))
+            fields = next((form for form in forms if set(form) <= set(row)), None)
+        expected = [fields] if fields else forms
+        if not isinstance(row, dict) or not fields or not all(_fits(row, f) for f in fields):
+            named = " or ".join(" and ".join(form) for form in expected)
             raise InputError(
-                f"{place}: a JSON object with the string {expected} is expected. "
-                f"Received: {line.strip()[:60]}"
+                f"{place}: a JSON object with {named} is expected, choices and words being lists "
+                f"of strings and all else strings. Received: {line.strip()[:60]}"
             )
-        yield tuple(row[name] for name in fields)
+        yield {name: row[name] for name in fields}
+
+
+def _fits(row: dict[str, Any], name: str) -> bool:
+    value = row.get(name)
+    if name in _LISTS:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, str)

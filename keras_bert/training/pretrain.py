@@ -11,6 +11,7 @@ from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.records import MANIFEST
+from keras_bert.tasks.families import load_tokenizer
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import Vocabulary
 from keras_bert.training.callbacks import ProgressBar
@@ -25,7 +26,7 @@ from keras_bert.training.phases import Phase, make_phase, read_vocabulary, train
 from keras_bert.training.pipeline import LEFT_TO_RIGHT
 from keras_bert.training.provenance import fingerprint
 from keras_bert.training.resumable_training import ResumableTraining
-from keras_bert.training.run_directory import RunDirectory, load_tokenizer
+from keras_bert.training.run_directory import RunDirectory
 from keras_bert.training.strategy import devices, dtype_policy, make_strategy, set_seed
 from keras_bert.training.summary_writer import summary_writer
 from keras_bert.training.telemetry import Workload, write_validation

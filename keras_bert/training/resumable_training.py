@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -20,7 +20,12 @@ from keras_bert.training.callbacks import (
     StopAfter,
     StopWhereNotFinite,
 )
-from keras_bert.training.checkpoint_directory import Snapshot, read_arrays, write_checkpoint
+from keras_bert.training.checkpoint_directory import (
+    Snapshot,
+    checkpoint_at,
+    read_arrays,
+    write_checkpoint,
+)
 from keras_bert.training.event_files import event_file_sizes
 from keras_bert.training.inspection import ProfilerTrace
 from keras_bert.training.run_directory import RunDirectory, writing
@@ -53,7 +58,11 @@ class ResumableTraining:
         keep_checkpoints: int. Newest checkpoints to keep; 0 for all.
         tokenizer: `BertTokenizer` or None. Stored in checkpoints.
         measurement: A function that returns numbers of the model on other data, or None. It is
-            called for each checkpoint, and the one of the least `"loss"` is kept too.
+            called for each checkpoint, and the best one is kept too.
+        objective: str. Which of the numbers says what is best.
+        best_is: str. `"least"` or `"greatest"`: which value of `objective` is best.
+        patience: int. Measurements in a row without a better one, after which training ends; 0 for
+            no end.
         skip_limit: int. Steps in a row that are not finite, after which training ends; 0 for no
             end.
 
@@ -76,6 +85,9 @@ class ResumableTraining:
         keep_checkpoints: int = 3,
         tokenizer: Any = None,
         measurement: Callable[[], dict[str, float]] | None = None,
+        objective: str = "loss",
+        best_is: Literal["least", "greatest"] = "least",
+        patience: int = 0,
         skip_limit: int = 20,
     ):
         self.model = model
@@ -92,6 +104,9 @@ class ResumableTraining:
         self._keep_checkpoints = keep_checkpoints
         self._tokenizer = tokenizer
         self._measurement = measurement
+        self._objective = objective
+        self._sign = {"least": 1, "greatest": -1}[best_is]
+        self._patience = patience
         self._skip_limit = skip_limit
         self._first_step = 0  # of the phase
         self._saved_step = 0
@@ -120,6 +135,16 @@ class ResumableTraining:
         now = time.perf_counter()
         return self._seconds + (now - self._started if self._started is not None else 0.0)
 
+    @property
+    def has_stalled(self) -> bool:
+        """Whether as many measurements as `patience` says brought nothing better."""
+        return 0 < self._patience <= self.facts.get("measurements_since_best", 0)
+
+    @property
+    def measuring_seconds(self) -> float:
+        """Time spent in measurements during `fit`, by earlier processes too."""
+        return self.facts.get("measuring_seconds", 0.0)
+
     def fit(
         self,
         steps: int,
@@ -144,7 +169,7 @@ class ResumableTraining:
             # A graph of its own for each phase: shapes stay static.
             self.model.make_train_function(force=True)
         log_steps = min(self._log_steps, steps)
-        while done < steps:
+        while done < steps and not self.has_stalled:
             # A run that stopped within an interval first ends that.
             stop = min(done + log_steps - done % log_steps, steps) if done % log_steps else steps
             if self._metrics is not None:
@@ -189,12 +214,27 @@ class ResumableTraining:
 
     def _find_best(self) -> None:
         """Measures in the middle of `fit`, whose metrics stay what they are."""
+        begun = time.perf_counter()
         metrics = capture_metrics(self.model)
-        loss = self.measure()["loss"]
+        value = self.measure()[self._objective]
         restore_metrics(self.model, metrics, str(self._run.checkpoints))
-        best = self.facts.get("best", {"loss": math.inf})
-        if loss < best["loss"]:
-            self.facts["best"] = {"step": self.step, "loss": loss}
+        best = self.facts.get("best")
+        self.facts["measurements_since_best"] = self.facts.get("measurements_since_best", 0) + 1
+        if best is None or self._sign * value < self._sign * best[self._objective]:
+            self.facts["best"] = {"step": self.step, self._objective: value}
+            self.facts["measurements_since_best"] = 0
+        self.facts["measuring_seconds"] = self.measuring_seconds + time.perf_counter() - begun
+
+    def load_best(self) -> None:
+        """Gives the model the weights that measured best, where there were checkpoints."""
+        with writing(self._run.checkpoints):
+            self._writer.wait()
+        self._workers.wait()
+        step = self.facts.get("best", {}).get("step", self.step)
+        if step != self.step:
+            path, _ = checkpoint_at(self._run.checkpoints, step)
+            with self.model.distribute_strategy.scope():
+                huggingface.read(path).assign(self.model)
 
     def save(self, *, in_interval: bool, measures: bool = True) -> None:
         """Copies the state and hands it to the writer, with a measurement if there is time."""

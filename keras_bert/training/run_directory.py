@@ -14,9 +14,7 @@ import rich.table
 from safetensors import SafetensorError
 
 from keras_bert.atomic import remove_incomplete, write_json
-from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
-from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.training.checkpoint_directory import checkpoint_at, newest_checkpoint
 from keras_bert.training.event_files import cut_event_files
 from keras_bert.training.provenance import digest, versions
@@ -260,19 +258,3 @@ def writing(place: str | os.PathLike) -> Iterator[None]:
 
 def _warn(line: str) -> None:
     print(f"warning: {line}", file=sys.stderr, flush=True)
-
-
-def load_tokenizer(directory: str | os.PathLike) -> BertTokenizer:
-    """Reads the tokenizer of a model directory and checks that it belongs to the model.
-
-    Raises:
-        InputError: If the vocabulary's size is not the model's.
-    """
-    config = BertConfig.from_file(Path(directory) / "config.json")
-    tokenizer = BertTokenizer.from_checkpoint(directory)
-    if len(tokenizer.vocabulary) != config.vocabulary_size:
-        raise InputError(
-            f"{directory}: vocab.txt has {len(tokenizer.vocabulary)} tokens, but the model was "
-            f"made for {config.vocabulary_size}: it belongs to another vocabulary"
-        )
-    return tokenizer

@@ -16,7 +16,7 @@ def test_conformance(mode):
 def test_weighted_sum():
     layer = LayerCombination([0, -1])
     layer(STATES)
-    layer.set_weights([np.log([3.0, 1.0]).astype("float32"), np.float32(2)])
+    layer.set_weights([np.log([3.0, 1.0]).astype("float32"), np.array([2], "float32")])
     expected = 2 * (0.75 * STATES[0] + 0.25 * STATES[3])
     np.testing.assert_allclose(layer(STATES), expected, atol=1e-6)
 

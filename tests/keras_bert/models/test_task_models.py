@@ -11,7 +11,7 @@ from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.multiple_choice import BertMultipleChoice
 from keras_bert.models.span_predictor import BertSpanPredictor
 from keras_bert.models.tagger import BertTagger
-from tests.backends import needs_varying_shapes
+from tests.backends import call_with_gradients, needs_varying_shapes
 from tests.conformance import assert_equal, check_model
 
 TAGS = ("O", "B-PER", "I-PER")
@@ -89,6 +89,28 @@ def test_choices_are_scored_one_by_one(tiny_config, choice_features):
         "attention_mask": np.repeat(choice_features["padding_mask"][..., None, :], 9, axis=-2),
     }
     np.testing.assert_allclose(model(spelled_out), together, atol=1e-6)
+
+
+@pytest.mark.parametrize("unpadding", [False, None])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_choices_that_are_not_there(tiny_config, choice_features, unpadding, dtype):
+    config = dataclasses.replace(tiny_config, dropout=0.0, attention_dropout=0.0)
+    model = BertMultipleChoice(config, unpadding=unpadding, dtype=dtype)
+    two = {name: array[:, :2] for name, array in choice_features.items()}
+    three = {name: np.pad(array, [(0, 0), (0, 1), (0, 0)]) for name, array in two.items()}
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    labels = np.array([1, 0])
+    results = [
+        call_with_gradients(model, (inputs,), lambda x: loss(labels, x), training=True)
+        for inputs in (two, three)
+    ]
+    logits = np.array(results[1][0])
+    # In bfloat16 other shapes round in other places.
+    tolerance = 1e-5 if dtype == "float32" else 1e-2
+    np.testing.assert_allclose(logits[:, :2], results[0][0], atol=tolerance)
+    assert (logits[:, 2] == -1e9).all()
+    assert not np.array(keras.ops.softmax(logits))[:, 2].any()
+    assert_equal(results[1][1], results[0][1], tolerance)
 
 
 @needs_varying_shapes

@@ -1,0 +1,88 @@
+"""The families of tasks, and which of them a model directory belongs to."""
+
+import os
+
+from keras_bert.checkpoints import sentence_transformers
+from keras_bert.checkpoints.huggingface import read_settings
+from keras_bert.config import BertConfig
+from keras_bert.errors import InputError
+from keras_bert.tasks.classification import ClassPredictor, LabelsPredictor, ScorePredictor
+from keras_bert.tasks.embedding import EmbeddingPredictor
+from keras_bert.tasks.multiple_choice import ChoicePredictor
+from keras_bert.tasks.predictor import Predictor
+from keras_bert.tasks.question_answering import QuestionAnsweringPredictor
+from keras_bert.tasks.tagging import FeatureTagPredictor, TagPredictor
+from keras_bert.text.tokenizer import BertTokenizer
+
+FAMILIES: dict[str, type[Predictor]] = {
+    family.name: family
+    for family in (
+        ClassPredictor,
+        LabelsPredictor,
+        ScorePredictor,
+        QuestionAnsweringPredictor,
+        ChoicePredictor,
+        EmbeddingPredictor,
+        TagPredictor,
+        FeatureTagPredictor,
+    )
+}
+
+
+def load_predictor(directory: str | os.PathLike) -> Predictor:
+    """Reads a model directory of any family: the model, its tokenizer and its options.
+
+    A directory that was written by other software is told by `architectures` and `problem_type`.
+
+    Raises:
+        InputError: If it is not the directory of a fine-tuned model, or its vocabulary is another
+            model's.
+    """
+    family, options = family_of(directory)
+    tokenizer = load_tokenizer(directory)
+    return family(family.model_class.from_checkpoint(directory), tokenizer, **options)
+
+
+def family_of(directory: str | os.PathLike) -> tuple[type[Predictor], dict]:
+    """Returns the family of a model directory and its options.
+
+    Raises:
+        InputError: If it is not the directory of a fine-tuned model.
+    """
+    settings = read_settings(directory)
+    said = dict((settings.get("task_specific_params") or {}).get("keras_bert") or {})
+    if said:
+        name = said.pop("family", None)
+        if name not in FAMILIES:
+            raise InputError(
+                f"{directory}: the family of tasks must be one of {', '.join(FAMILIES)}. "
+                f"Received: {name!r}"
+            )
+        return FAMILIES[name], said
+    if sentence_transformers.is_sentence_encoder(directory):
+        return EmbeddingPredictor, {}
+    architectures = settings.get("architectures") or []
+    for family in FAMILIES.values():
+        if family.describes(settings):
+            return family, {}
+    raise InputError(
+        f"{directory}: not a fine-tuned model. Received: architectures={architectures}"
+    )
+
+
+def load_tokenizer(directory: str | os.PathLike) -> BertTokenizer:
+    """Reads the tokenizer of a model directory and checks that it belongs to the model.
+
+    Raises:
+        InputError: If the vocabulary's size is not the model's.
+    """
+    config = BertConfig.from_dict(read_settings(directory))
+    tokenizer = BertTokenizer.from_checkpoint(directory)
+    if len(tokenizer.vocabulary) != config.vocabulary_size:
+        raise InputError(
+            f"{directory}: vocab.txt has {len(tokenizer.vocabulary)} tokens, but the model was "
+            f"made for {config.vocabulary_size}: it belongs to another vocabulary"
+        )
+    if length := sentence_transformers.sequence_length(directory):
+        tokenizer.sequence_length = min(length, tokenizer.sequence_length or length)
+    return tokenizer

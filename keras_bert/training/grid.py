@@ -1,0 +1,165 @@
+"""Fine-tuning at each point of a grid, several times, and the choice of the best."""
+
+import dataclasses
+import itertools
+import json
+import shutil
+import statistics
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import rich.console
+import rich.table
+
+from keras_bert.atomic import new_directory, write_json
+from keras_bert.command_line import flag, resolved
+from keras_bert.errors import InputError
+from keras_bert.tasks.registry import task_named
+from keras_bert.training.options import FinetuneOptions
+
+# Devlin et al. 2019, arXiv:1810.04805, appendix A.3.
+PAPER = {"batch_size": [16, 32], "learning_rate": [5e-5, 3e-5, 2e-5], "epochs": [2, 3, 4]}
+_NOT_SEARCHED = ("task", "data", "init", "output", "grid", "restarts", "seed", "allow_changes")
+_METRICS = "metrics.json"
+
+
+def search(options: FinetuneOptions, train: Callable[[FinetuneOptions], dict]) -> dict:
+    """Trains each combination `restarts` times and keeps the model that did best on dev.
+
+    Every run has a directory of its own below `output`, as `learning_rate=3e-05,epochs=2/seed=1`,
+    with its metrics and curves. A search that was stopped goes on with the same command. At the end
+    `metrics.json` holds all results, `model/` the model of the best run of the best combination.
+
+    Args:
+        options: `FinetuneOptions` with a `grid`.
+        train: Function of options that trains one model and returns its metrics.
+
+    Returns:
+        What `metrics.json` holds.
+
+    Raises:
+        InputError: If the grid is damaged or names what is no option, or the directory holds a
+            finished search or one of another grid.
+    """
+    task = task_named(options.task)
+    points = list(combinations(read_grid(options.grid)))
+    output = Path(options.output)
+    _begin(output, resolved(options))
+    found = []
+    for point in points:
+        runs = [
+            _run(options, point, seed, output, train)
+            for seed in range(options.seed, options.seed + options.restarts)
+        ]
+        values = [metrics[task.dev_splits[0]][task.metric] for _, metrics in runs]
+        best = values.index(max(values))
+        found.append(
+            {
+                **point,
+                "mean": statistics.fmean(values),
+                "deviation": statistics.stdev(values) if len(values) > 1 else 0.0,
+                "values": values,
+                "best_run": str(runs[best][0].relative_to(output)),
+            }
+        )
+    best = max(found, key=lambda row: row["mean"])
+    metrics = {"task": task.name, "metric": task.metric, "best": best, "grid": found}
+    _keep_best(output, output / best["best_run"])
+    write_json(output / _METRICS, metrics)
+    _show(metrics, list(points[0]))
+    return metrics
+
+
+def read_grid(grid: str) -> dict[str, list[Any]]:
+    """Returns the values of each option.
+
+    Args:
+        grid: str. `"paper"`, or a JSON file of an object of lists.
+
+    Raises:
+        InputError: If the file is damaged or names what is no option.
+    """
+    if grid == "paper":
+        return PAPER
+    try:
+        values = json.loads(Path(grid).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"`--grid`: {grid}: cannot read the grid: {error}") from error
+    known = {field.name for field in dataclasses.fields(FinetuneOptions)} - set(_NOT_SEARCHED)
+    if not isinstance(values, dict) or not values:
+        raise InputError(f"`--grid`: {grid}: an object of lists is expected. Received: {values!r}")
+    for name, choices in values.items():
+        if name not in known:
+            raise InputError(
+                f"`--grid`: {grid}: {name!r} must be one of {', '.join(sorted(known))}"
+            )
+        if not isinstance(choices, list) or not choices:
+            raise InputError(
+                f"`--grid`: {grid}: {name!r} must have a list of values. Received: {choices!r}"
+            )
+    return values
+
+
+def combinations(grid: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    """Yields each combination of the values."""
+    for values in itertools.product(*grid.values()):
+        yield dict(zip(grid, values, strict=True))
+
+
+def _begin(output: Path, options: dict[str, Any]) -> None:
+    if (output / _METRICS).exists():
+        raise InputError(f"{output}: holds a run already; choose another --output")
+    config = output / "config.json"
+    if config.exists():
+        earlier = json.loads(config.read_text(encoding="utf-8"))
+        changed = sorted(
+            flag(name) for name, value in options.items() if earlier.get(name) != value
+        )
+        if changed:
+            raise InputError(
+                f"{output}: holds a search begun otherwise ({', '.join(changed)}); choose another "
+                "--output"
+            )
+    write_json(config, options)
+
+
+def _run(options, point, seed, output, train) -> tuple[Path, dict]:
+    name = ",".join(f"{key}={value}" for key, value in point.items())
+    directory = output / name / f"seed={seed}"
+    if (directory / _METRICS).exists():
+        return directory, json.loads((directory / _METRICS).read_text(encoding="utf-8"))
+    changes = {**point, "seed": seed, "output": str(directory), "grid": None, "restarts": 1}
+    # Graphs and weights of the run before.
+    keras.utils.clear_session(free_memory=True)
+    metrics = train(dataclasses.replace(options, **changes))
+    # A finished run needs none, and they hold three times the weights.
+    shutil.rmtree(directory / "checkpoints", ignore_errors=True)
+    return directory, metrics
+
+
+def _keep_best(output: Path, best: Path) -> None:
+    model = output / "model"
+    if not model.exists():
+        with new_directory(model) as temporary:
+            shutil.copytree(best / "model", temporary, dirs_exist_ok=True)
+    for other in output.glob("*/seed=*/model"):
+        shutil.rmtree(other, ignore_errors=True)
+
+
+def _show(metrics: dict[str, Any], names: list[str]) -> None:
+    table = rich.table.Table(title=f"{metrics['task']}: {metrics['metric']} on dev")
+    for name in names:
+        table.add_column(name)
+    table.add_column("mean ± deviation", justify="right")
+    table.add_column("best", justify="right")
+    for row in metrics["grid"]:
+        style = "bold" if row is metrics["best"] else None
+        table.add_row(
+            *(str(row[name]) for name in names),
+            f"{row['mean']:.4f} ± {row['deviation']:.4f}",
+            f"{max(row['values']):.4f}",
+            style=style,
+        )
+    rich.console.Console().print(table)
