@@ -30,10 +30,10 @@ def accuracy_and_macro_f1(targets: Sequence[int], predictions: Sequence[int]) ->
 
 def matthews(targets: Sequence[int], predictions: Sequence[int]) -> dict[str, float]:
     """Matthews' correlation, 0 where one class alone was predicted, and `accuracy`."""
-    return {
-        "matthews": float(matthews_corrcoef(targets, predictions)),
-        **accuracy(targets, predictions),
-    }
+    # scikit-learn warns of a single class.
+    several = len({*targets, *predictions}) > 1
+    value = float(matthews_corrcoef(targets, predictions)) if several else 0.0
+    return {"matthews": value, **accuracy(targets, predictions)}
 
 
 def correlations(targets: Sequence[float], predictions: Sequence[float]) -> dict[str, float]:

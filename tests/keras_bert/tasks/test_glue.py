@@ -1,11 +1,17 @@
 import gzip
 import json
+import math
+from collections import Counter
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.registry import task_named
+from keras_bert.tasks.scores import accuracy_and_f1, correlations, matthews
 
 # A few lines as GLUE's files have them: header, row, row of the test file.
 PAIRS = 'index\tsentence1\tsentence2\tlabel\n0\tone "text\tits twin\t{}\n'
@@ -127,6 +133,39 @@ def test_metrics():
     assert found["pearson"] == pytest.approx(8 / (5 * 14) ** 0.5)
     flat = task_named("sts-b").score(numbers, [{"score": 1.0}] * 4)
     assert flat == {"pearson": 0.0, "spearman": 0.0}
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40))
+def test_metrics_of_classes_are_their_formulas(pairs):
+    targets, predictions = zip(*pairs, strict=True)
+    counts = Counter(pairs)
+    both, missed, wrong, neither = (counts[pair] for pair in ((1, 1), (1, 0), (0, 1), (0, 0)))
+    found = accuracy_and_f1(targets, predictions)
+    assert found["accuracy"] == pytest.approx((both + neither) / len(pairs))
+    share = 2 * both + missed + wrong
+    assert found["f1"] == pytest.approx(2 * both / share if share else 0)
+    sizes = (both + missed) * (both + wrong) * (neither + missed) * (neither + wrong)
+    expected = (both * neither - missed * wrong) / math.sqrt(sizes) if sizes else 0
+    assert matthews(targets, predictions)["matthews"] == pytest.approx(expected)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(-3, 3)), min_size=2, max_size=30))
+def test_correlations_are_their_formulas(pairs):
+    """With many ties, which share the mean of their ranks."""
+    columns = np.array(pairs, float).T
+
+    def ranks(values):
+        below, same = (values[:, None] > values).sum(1), (values[:, None] == values).sum(1)
+        return below + (same + 1) / 2
+
+    def correlation(one, other):
+        one, other = one - one.mean(), other - other.mean()
+        scale = math.sqrt((one @ one) * (other @ other))
+        return one @ other / scale if scale else 0
+
+    found = correlations(*columns.tolist())
+    assert found["pearson"] == pytest.approx(correlation(*columns), abs=1e-9)
+    assert found["spearman"] == pytest.approx(correlation(*map(ranks, columns)), abs=1e-9)
 
 
 @pytest.mark.parametrize(
