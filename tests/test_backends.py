@@ -97,6 +97,7 @@ def run_on_jax(code, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_layers_and_models_pass_their_tests_on_jax_without_tensorflow():
     def run_tests(folder):
         # Without the cache of pytest, which belongs to the run that is going on.

@@ -70,6 +70,7 @@ def test_pretrain_then_finetune(shards, tmp_path):
     assert list(model.labels) == ["fine", "sad"]
 
 
+@pytest.mark.slow
 def test_resume(shards, tmp_path):
     run("resume", shards, tmp_path / "whole", 60)
     stopped = start("resume", shards, tmp_path / "stopped", 60)
@@ -84,6 +85,7 @@ def test_resume(shards, tmp_path):
     assert whole.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.slow
 def test_two_workers(shards, tmp_path):
     ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = ",".join(f"127.0.0.1:{port.getsockname()[1]}" for port in ports)

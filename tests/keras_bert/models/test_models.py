@@ -11,7 +11,8 @@ from tests.conformance import assert_equal, check_model, check_numeric
 
 
 @pytest.mark.parametrize(
-    ("name", "encoder_parameters"), [("base", 109_482_240), ("large", 335_141_888)]
+    ("name", "encoder_parameters"),
+    [("base", 109_482_240), pytest.param("large", 335_141_888, marks=pytest.mark.slow)],
 )
 def test_parameter_counts_equal_the_published_models(name, encoder_parameters):
     assert BertEncoder(BertConfig.from_name(name)).count_params() == encoder_parameters

@@ -1,6 +1,7 @@
 """Options of fine-tuning: what is frozen, when it ends, which weights it ends with, grids."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from keras_bert.__main__ import main
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.text.tokenizer import BertTokenizer
+from keras_bert.training.grid import combinations, read_grid, search
+from keras_bert.training.options import FinetuneOptions
 from tests.keras_bert.training.stopping import write_rows
 
 
@@ -75,44 +78,61 @@ def test_frozen_layers_stay_as_they_are(work, tmp_path):
 
 def test_a_grid(work, tmp_path, capsys):
     grid = tmp_path / "grid.json"
-    grid.write_text('{"learning_rate": [0, 0.001], "epochs": [1]}')
-    command = arguments(work, tmp_path / "runs", "--grid", str(grid), "--restarts", "2")
-    assert main(command) == 0
-    assert "±" in capsys.readouterr().out
-    found = metrics_of(tmp_path / "runs")
-    assert [row["learning_rate"] for row in found["grid"]] == [0, 0.001]
-    for row in found["grid"]:
-        assert len(row["values"]) == 2
-        assert row["mean"] == pytest.approx(np.mean(row["values"]))
-        assert row["deviation"] == pytest.approx(np.std(row["values"], ddof=1))
-        for seed, value in zip((12345, 12346), row["values"], strict=True):
-            name = f"learning_rate={row['learning_rate']},epochs=1"
-            run = tmp_path / "runs" / name / f"seed={seed}"
-            assert metrics_of(run)["dev"]["accuracy"] == value
-            assert not (run / "checkpoints").exists()
-            assert not (run / "model").exists()
-    best = max(found["grid"], key=lambda row: row["mean"])
-    assert found["best"] == best
-    evaluate = ["evaluate", "--task", "classification", "--data", f"{work}/data"]
-    assert main([*evaluate, "--model", str(tmp_path / "runs" / "model")]) == 0
-    printed = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert printed["accuracy"] == max(best["values"])
-    assert main(command) == 2
-    assert "holds a run already" in capsys.readouterr().err
-
-
-def test_a_grid_goes_on_with_what_is_left(work, tmp_path, capsys):
-    grid = tmp_path / "grid.json"
-    grid.write_text('{"learning_rate": [0.001, 0.002]}')
+    grid.write_text('{"learning_rate": [0.001, 0]}')
     command = arguments(work, tmp_path / "runs", "--grid", str(grid), "--epochs", "1")
+    # The first run is there already, as after a search that was stopped.
     done = tmp_path / "runs" / "learning_rate=0.001" / "seed=12345"
     assert main(arguments(work, done, "--epochs", "1", "--learning-rate", "0.001")) == 0
     before = (done / "metrics.json").read_bytes()
     assert main(command) == 0
+    assert "±" in capsys.readouterr().out
     assert (done / "metrics.json").read_bytes() == before
+    found = metrics_of(tmp_path / "runs")
+    assert [row["learning_rate"] for row in found["grid"]] == [0.001, 0]
+    evaluate = ["evaluate", "--task", "classification", "--data", f"{work}/data"]
+    assert main([*evaluate, "--model", str(tmp_path / "runs" / "model")]) == 0
+    printed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert printed["accuracy"] == max(found["best"]["values"])
+    assert main(command) == 2
+    assert "holds a run already" in capsys.readouterr().err
     (tmp_path / "runs" / "metrics.json").unlink()
     assert main([*command, "--precision", "bfloat16"]) == 2
     assert "begun otherwise (--precision)" in capsys.readouterr().err
+
+
+def test_means_deviations_and_the_best_of_a_grid(tmp_path):
+    values = {(0.1, 1): 0.5, (0.1, 2): 0.9, (0.2, 1): 0.8, (0.2, 2): 0.8}
+    seeds = []
+
+    def train(options):
+        directory = Path(options.output)
+        value = values[options.learning_rate, options.seed]
+        metrics = {"dev": {"accuracy": value}}
+        for name in ("checkpoints", "model"):
+            (directory / name).mkdir(parents=True)
+        (directory / "model" / "weights").write_text(str((options.learning_rate, options.seed)))
+        (directory / "metrics.json").write_text(json.dumps(metrics))
+        seeds.append(options.seed)
+        return metrics
+
+    (tmp_path / "grid.json").write_text('{"learning_rate": [0.1, 0.2]}')
+    options = FinetuneOptions(
+        *("classification", "data", "init", f"{tmp_path}/runs"),
+        grid=f"{tmp_path}/grid.json",
+        restarts=2,
+        seed=1,
+    )
+    found = search(options, train)
+    assert seeds == [1, 2, 1, 2]
+    assert [row["mean"] for row in found["grid"]] == pytest.approx([0.7, 0.8])
+    assert [row["deviation"] for row in found["grid"]] == pytest.approx([np.sqrt(0.08), 0])
+    # The best mean, not the best run.
+    assert found["best"] == found["grid"][1]
+    assert found["best"]["best_run"] == "learning_rate=0.2/seed=1"
+    assert (tmp_path / "runs" / "model" / "weights").read_text() == "(0.2, 1)"
+    left = {path.name for path in (tmp_path / "runs").glob("*/*/*")}
+    assert left == {"metrics.json"}
+    assert metrics_of(tmp_path / "runs") == found
 
 
 @pytest.mark.parametrize(
@@ -152,8 +172,6 @@ def test_wrong_grids(work, tmp_path, capsys, grid, message):
 
 
 def test_the_grid_of_the_paper():
-    from keras_bert.training.grid import combinations, read_grid
-
     points = list(combinations(read_grid("paper")))
     assert len(points) == 18
     assert {"batch_size": 32, "learning_rate": 2e-5, "epochs": 4} in points

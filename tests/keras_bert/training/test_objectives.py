@@ -51,8 +51,15 @@ def pretraining(data, output, *extra):
     ("objective", "flags", "training"),
     [
         ("left_to_right", ["--packed"], []),
-        ("document_sentences", ["--static-masks", "--mask-units", "whole_word"], []),
-        ("single_sequence", ["--packed"], ["--mask-units", "span"]),
+        pytest.param(
+            "document_sentences",
+            ["--static-masks", "--mask-units", "whole_word"],
+            [],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "single_sequence", ["--packed"], ["--mask-units", "span"], marks=pytest.mark.slow
+        ),
     ],
 )
 def test_objectives_without_pairs(make_shards, tmp_path, objective, flags, training):

@@ -37,6 +37,7 @@ def on_workers(work, output, *extra):
     return [*command(work, output, *extra), "--strategy", "multi_worker"]
 
 
+@pytest.mark.slow
 def test_the_chief_alone_writes(work):
     run = work / "whole"
     assert steps_of(run) == [9, 12, 14]

@@ -163,7 +163,8 @@ def test_the_found_strategy_is_named(monkeypatch, capsys):
         ("auto", "[1]", "`TF_CONFIG` must be JSON"),
         ("auto", "{", "`TF_CONFIG` must be JSON"),
         ("multi_worker", "", "needs a cluster"),
-        ("tpu", "", "needs a TPU; supported: auto, one_device"),
+        # TensorFlow looks for one for half a minute.
+        pytest.param("tpu", "", "needs a TPU; supported: auto, one_device", marks=pytest.mark.slow),
         ("parameter_server", "", "must be one of auto, one_device, mirrored, multi_worker, tpu"),
     ],
 )
