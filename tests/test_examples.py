@@ -56,6 +56,7 @@ def test_under_40_lines(name):
     assert len(lines) < 40
 
 
+@pytest.mark.slow
 def test_pretrain_then_finetune(shards, tmp_path):
     run("pretrain", shards, tmp_path / "pretrained", 4)
     BertPretrainer.from_checkpoint(tmp_path / "pretrained" / "model")

@@ -268,7 +268,10 @@ def test_wrong_hosts(shards, vocabulary):
         batches(shards, vocabulary, hosts=2, host=2)
 
 
-@pytest.mark.parametrize("options", [{}, {"shuffle_buffer": 5}, {"shuffle_buffer": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param({}, marks=pytest.mark.slow), {"shuffle_buffer": 5}, {"shuffle_buffer": 0}],
+)
 def test_any_batch_can_be_the_first(shards, vocabulary, options):
     options = {"batch_size": 4, **options}
     whole = batches(shards, vocabulary, 14, **options)
