@@ -10,16 +10,9 @@ from keras_bert.checkpoints.published import PublishedTensor, feature_tagger_ten
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.layers.layer_combination import LayerCombination
+from keras_bert.models.feature_mixes import MIXES
 from keras_bert.models.labels import LabelledModel, checked_labels
 
-MIXES = (
-    "embeddings",
-    "second_to_last",
-    "last",
-    "weighted_sum_last_4",
-    "concat_last_4",
-    "weighted_sum_all",
-)
 _NUM_LSTM_LAYERS = 2
 
 

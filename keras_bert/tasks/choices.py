@@ -1,18 +1,16 @@
 """Multiple choice: SWAG, CODAH, DREAM, C3 and files of the user's own."""
 
-import csv
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from keras_bert.atomic import new_file
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.multiple_choice import ChoicePredictor
 from keras_bert.tasks.scores import accuracy
 from keras_bert.tasks.sources import is_prepared, prepared_rows
-from keras_bert.tasks.tables import field, find_file, list_field, read_json, read_rows
+from keras_bert.tasks.tables import field, find_file, list_field, read_json, read_rows, write_table
 from keras_bert.tasks.task import Task
 from keras_bert.tasks.text_files import own_file
 
@@ -87,14 +85,9 @@ class ChoiceTask(Task):
 
     def write_predictions(self, path, examples, answers, *, labels=()):
         """Writes a table with the columns `id` and `choice`, an index."""
-        with (
-            new_file(path) as temporary,
-            Path(temporary).open("w", encoding="utf-8", newline="") as file,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("id", "choice"))
-            chosen = [answer["choice"] for answer in answers]
-            writer.writerows(zip(examples.names, chosen, strict=True))
+        chosen = [answer["choice"] for answer in answers]
+        rows = zip(examples.names, chosen, strict=True)
+        write_table(path, [("id", "choice"), *rows], delimiter=",")
 
 
 class MultipleChoice(ChoiceTask):

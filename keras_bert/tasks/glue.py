@@ -1,18 +1,22 @@
 """GLUE from its original files or TensorFlow Datasets (Wang et al. 2019, arXiv:1804.07461)."""
 
-import csv
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from keras_bert.atomic import new_file
 from keras_bert.errors import InputError
 from keras_bert.tasks.classification import ClassPredictor, ScorePredictor
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.scores import accuracy, accuracy_and_f1, correlations, matthews
 from keras_bert.tasks.sources import is_prepared, prepared_rows
-from keras_bert.tasks.tables import field, find_file, label_index, number_field, read_rows
+from keras_bert.tasks.tables import (
+    field,
+    find_file,
+    label_index,
+    number_field,
+    read_rows,
+    write_table,
+)
 from keras_bert.tasks.task import Task
 
 _LOGGER = logging.getLogger(__name__)
@@ -120,13 +124,7 @@ class GlueTask(Task):
         else:
             words = {name: value for value, name in self._classes.items()}
             values = [words[answer["label"]] for answer in answers]
-        with (
-            new_file(path) as temporary,
-            Path(temporary).open("w", encoding="utf-8", newline="") as file,
-        ):
-            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-            writer.writerow(("index", "prediction"))
-            writer.writerows(enumerate(values))
+        write_table(path, [("index", "prediction"), *enumerate(values)], delimiter="\t")
 
 
 _SENTENCES = ("sentence1", "sentence2")

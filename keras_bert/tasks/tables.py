@@ -6,10 +6,11 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_bert.atomic import new_file
 from keras_bert.errors import InputError
 
 
@@ -124,6 +125,12 @@ def _json_rows(path, text):
         if not isinstance(row, dict):
             raise InputError(f"{place}: a JSON object is expected. Received: {line[:40]}")
         yield place, row
+
+
+def write_table(path: Path, rows: Iterable[Sequence[Any]], *, delimiter: str) -> None:
+    """Writes rows, the header first; the file appears when all of it is there."""
+    with new_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows(rows)
 
 
 def field(row: dict[str, Any], name: str, place: str) -> str:

@@ -4,19 +4,12 @@ import dataclasses
 from typing import Literal
 
 from keras_bert.command_line import option
+from keras_bert.models.feature_mixes import FeatureMix
 from keras_bert.text.mask_options import MaskUnits
 
 Strategy = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
 Optimizer = Literal["adamw", "lamb"]
 Precision = Literal["float32", "bfloat16", "float16"]
-FeatureMix = Literal[
-    "embeddings",
-    "second_to_last",
-    "last",
-    "weighted_sum_last_4",
-    "concat_last_4",
-    "weighted_sum_all",
-]
 
 _STRATEGY = (
     "where to train: auto takes the first there is of the cluster of TF_CONFIG or Slurm, a TPU, "

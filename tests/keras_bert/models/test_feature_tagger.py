@@ -9,7 +9,8 @@ import pytest
 
 from keras_bert.errors import InputError
 from keras_bert.models.encoder import BertEncoder
-from keras_bert.models.feature_tagger import MIXES, BertFeatureTagger, combination_of
+from keras_bert.models.feature_mixes import MIXES
+from keras_bert.models.feature_tagger import BertFeatureTagger, combination_of
 from tests.conformance import assert_equal, check_model
 
 TAGS = ("O", "B-PER", "I-PER")

@@ -186,7 +186,8 @@ def test_evaluate_writes_predictions_of_a_file_without_labels(work, tmp_path, ca
     command += ["--model", f"{tmp_path}/run/model"]
     assert main(command) == 2
     assert "--predictions FILE writes what the model says" in capsys.readouterr().err
-    assert main([*command, "--predictions", f"{tmp_path}/out.jsonl"]) == 0
+    precision = ("--precision", "bfloat16")
+    assert main([*command, *precision, "--predictions", f"{tmp_path}/out.jsonl"]) == 0
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["0", "1"]
     assert main([*command, "--task", "sts-b"]) == 2
