@@ -60,3 +60,25 @@ def source_spans(
 
 def _byte_length(text: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.strings.length(text), tf.int64)
+
+
+def substrings(text: tf.Tensor, rows: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor) -> tf.Tensor:
+    """Cuts pieces out of texts.
+
+    `tf.strings.substr` needs a copy of the whole text for each piece, which for all words of a long
+    text is more than a machine holds.
+
+    Args:
+        text: strings `(batch,)`.
+        rows: int64 `(pieces,)`. The text of each piece.
+        starts: int64 `(pieces,)`. First byte of each.
+        ends: int64 `(pieces,)`. Exclusive ends.
+
+    Returns:
+        strings `(pieces,)`.
+    """
+    letters = tf.strings.bytes_split(text)  # (batch, (bytes))
+    begin = tf.gather(letters.row_starts(), rows)
+    places = tf.ragged.range(begin + starts, begin + ends)
+    pieces = places.with_flat_values(tf.gather(letters.flat_values, places.flat_values))
+    return tf.strings.reduce_join(pieces, axis=1)

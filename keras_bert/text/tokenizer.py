@@ -14,7 +14,7 @@ import tensorflow_text as tf_text
 from keras_bert.atomic import write_json
 from keras_bert.errors import InputError
 from keras_bert.text.normalization import normalize
-from keras_bert.text.offsets import source_spans
+from keras_bert.text.offsets import source_spans, substrings
 from keras_bert.text.packing import keep_first
 from keras_bert.text.tokenization import Tokenizer, flatten, restore
 from keras_bert.text.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
@@ -245,10 +245,8 @@ class BertTokenizer(Tokenizer):
             first = tf.where(tf.gather(self._starts_word, ids.flat_values))[:, 0]
             following = tf.concat([first[1:], tf.size(ids.flat_values, tf.int64)[tf.newaxis]], 0)
             last = following[: tf.size(first)] - 1
-            begin = tf.gather(starts.flat_values, first)
-            size = tf.gather(ends.flat_values, last) - begin
-            rows = tf.gather(ids.value_rowids(), first)
-            words = tf.strings.substr(tf.gather(normal, rows), begin, size)
+            begin, end = tf.gather(starts.flat_values, first), tf.gather(ends.flat_values, last)
+            words = substrings(normal, tf.gather(ids.value_rowids(), first), begin, end)
             long = tf.strings.length(words, "UTF8_CHAR") > _LONGEST_WORD
             head, tail = tf.boolean_mask(first, long)[:, tf.newaxis], tf.boolean_mask(last, long)
             # +1 after the first piece, -1 after the last one: positive on the pieces to drop.

@@ -239,3 +239,10 @@ def test_assets_round_trip(tokenizer, tmp_path):
     loaded = BertTokenizer.from_checkpoint(tmp_path)
     assert loaded.get_config()["vocabulary"] == tokenizer.get_config()["vocabulary"]
     assert loaded.lowercase == tokenizer.lowercase
+
+
+def test_a_long_text_with_a_long_word_takes_memory_in_proportion(vocabulary):
+    # A copy of the text for each word would take 30 GB.
+    ids = BertTokenizer(vocabulary)(["the dog " * 50_000 + "x" * 201])
+    tokens = np.array(BertTokenizer(vocabulary).vocabulary.tokens)[ids[0].numpy()]
+    assert tokens.tolist() == ["the", "dog"] * 50_000 + ["[UNK]"]

@@ -176,3 +176,11 @@ def test_context_on_one_side_alone(tokenizer):
     words = tf.ragged.constant([["cat"]])
     rows = WordWindows(tokenizer, 5)(words, after=tf.ragged.constant([["dog", "ran"]]))
     np.testing.assert_array_equal(rows["word"], [[-1, 0, -1, -1, -1]])
+
+
+def test_a_long_text_takes_memory_in_proportion():
+    # A copy of the text for each word would take 30 GB.
+    words, _, ends = split_words(tf.constant(["dog's " * 50_000, "a"]))
+    assert words.row_lengths().numpy().tolist() == [100_000, 1]
+    assert words.flat_values[-3:].numpy().tolist() == [b"dog", b"'s", b"a"]
+    assert ends[0, -1] == 299_999
