@@ -69,11 +69,11 @@ RECIPES = {
     "mrpc": Recipe("glue/MRPC", ("f1", "accuracy"), texts=True),
     "rte": Recipe("glue/RTE", ("accuracy",), texts=True),
     "sts-b": Recipe("glue/STS-B", ("spearman", "pearson")),
-    "cola": Recipe("glue/CoLA", ("matthews", "accuracy"), texts=True),
+    "cola": Recipe("glue/CoLA", ("matthews", "accuracy"), epochs=2, texts=True),
     "sst-2": Recipe("glue/SST-2", ("accuracy",), epochs=2, texts=True, changes="first_rows"),
     "qnli": Recipe("glue/QNLI", ("accuracy",), epochs=2, texts=True, changes="fifth_as_dev"),
     "codah": Recipe("mc/codah/fold_0", ("accuracy",), sequence_length=64),
-    "conll-2003": Recipe("conll2003", ("f1",), epochs=2),
+    "conll-2003": Recipe("conll2003", ("f1",), epochs=1),
     "squad-1.1": Recipe("squad", ("f1", "exact_match"), **_QUESTIONS),
     "squad-2.0": Recipe("squad", ("best_f1", "best_exact"), **_QUESTIONS),
     "chnsenticorp": Recipe(

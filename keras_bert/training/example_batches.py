@@ -10,22 +10,21 @@ import tensorflow as tf
 from keras_bert.errors import InputError
 from keras_bert.tasks.rows import Rows
 
-# Batches among which rows are sorted by length. More would leave little chance in what a batch
-# holds; fewer, more padding.
-_POOL = 50
 
-
-def epoch_order(lengths: np.ndarray, *, batch_size: int, seed: int, epoch: int) -> np.ndarray:
+def epoch_order(
+    lengths: np.ndarray, *, batch_size: int, seed: int, epoch: int, length_pool: int = 1
+) -> np.ndarray:
     """Returns the order of rows in an epoch, a function of `(seed, epoch)`.
 
-    Rows are shuffled, sorted by length among those of 50 batches, cut into batches, and the
-    batches shuffled.
+    Rows are shuffled, sorted by length among those of `length_pool` batches, cut into batches, and
+    the batches shuffled.
 
     Args:
         lengths: integers `(rows,)`.
         batch_size: int.
         seed: int.
         epoch: int.
+        length_pool: int. 1 leaves the batches to chance.
 
     Returns:
         int64 `(rows,)`.
@@ -35,7 +34,7 @@ def epoch_order(lengths: np.ndarray, *, batch_size: int, seed: int, epoch: int) 
     """
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(lengths))
-    pool = _POOL * batch_size
+    pool = length_pool * batch_size
     pools = (order[start : start + pool] for start in range(0, len(order), pool))
     order = np.concatenate([part[np.argsort(lengths[part], kind="stable")] for part in pools])
     # The rows that fill no batch stay at the end, where the next epoch's join them.
@@ -46,7 +45,12 @@ def epoch_order(lengths: np.ndarray, *, batch_size: int, seed: int, epoch: int) 
 
 
 def batch_indices(
-    lengths: np.ndarray, *, batch_size: int, seed: int, first_batch: int = 0
+    lengths: np.ndarray,
+    *,
+    batch_size: int,
+    seed: int,
+    first_batch: int = 0,
+    length_pool: int = 1,
 ) -> Iterator[np.ndarray]:
     """Yields the rows of each batch, int64 `(batch_size,)`, without end.
 
@@ -57,11 +61,14 @@ def batch_indices(
         batch_size: int.
         seed: int.
         first_batch: int. Batches to leave out at the beginning.
+        length_pool: int. See `epoch_order`.
     """
     epoch, start = divmod(first_batch * batch_size, len(lengths))
     left = np.zeros(0, np.int64)
     while True:
-        order = epoch_order(lengths, batch_size=batch_size, seed=seed, epoch=epoch)
+        order = epoch_order(
+            lengths, batch_size=batch_size, seed=seed, epoch=epoch, length_pool=length_pool
+        )
         left = np.concatenate([left, order[start:]])
         full = len(left) - len(left) % batch_size
         # (rows,) -> (batches, batch_size)
@@ -76,6 +83,7 @@ def training_batches(
     batch_size: int,
     seed: int,
     first_batch: int = 0,
+    length_pool: int = 1,
 ) -> Any:
     """Returns the batches of a training run, without end, for `fit` under a strategy.
 
@@ -86,6 +94,7 @@ def training_batches(
         batch_size: int. Rows of a batch, on all devices together.
         seed: int.
         first_batch: int. Batches to leave out at the beginning.
+        length_pool: int. See `epoch_order`.
     """
     replicas = strategy.num_replicas_in_sync
 
@@ -94,7 +103,11 @@ def training_batches(
 
         def indices() -> Iterator[np.ndarray]:
             for batch in batch_indices(
-                rows.lengths, batch_size=batch_size, seed=seed, first_batch=first_batch
+                rows.lengths,
+                batch_size=batch_size,
+                seed=seed,
+                first_batch=first_batch,
+                length_pool=length_pool,
             ):
                 parts = np.array_split(batch, replicas)
                 yield from parts[host * devices : (host + 1) * devices]

@@ -56,7 +56,15 @@ def finetune(options: FinetuneOptions) -> dict:
 
 
 def _check(options: FinetuneOptions) -> None:
-    check_at_least_one(options, "epochs", "batch_size", "log_steps", "restarts", "sequence_length")
+    check_at_least_one(
+        options,
+        "epochs",
+        "batch_size",
+        "length_pool",
+        "log_steps",
+        "restarts",
+        "sequence_length",
+    )
     check_not_negative(
         options, "checkpoint_steps", "keep_checkpoints", "skip_limit", "patience", "freeze_layers"
     )
@@ -178,7 +186,12 @@ def _fit(
 
     def batches(done: int) -> Any:
         dataset = training_batches(
-            rows, strategy, batch_size=options.batch_size, seed=options.seed, first_batch=done
+            rows,
+            strategy,
+            batch_size=options.batch_size,
+            seed=options.seed,
+            first_batch=done,
+            length_pool=options.length_pool,
         )
         return meter.watch(dataset) if meter else dataset
 

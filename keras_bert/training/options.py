@@ -129,6 +129,11 @@ class FinetuneOptions:
     )
     epochs: int = option(3, help="passes over the training examples")
     batch_size: int = option(32, help="examples in a step, on all devices together")
+    length_pool: int = option(
+        1,
+        help="batches among which rows are sorted by length: more leave less padding, and make the "
+        "rows of a batch more alike",
+    )
     learning_rate: float = option(5e-5, help="peak learning rate")
     layer_decay: float = option(
         1.0, help="factor on the learning rate from each layer to the one below, above 0 to 1"

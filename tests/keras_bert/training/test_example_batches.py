@@ -50,8 +50,9 @@ def test_rows_of_like_length_share_a_batch():
         lengths = LENGTHS[order[:992]].reshape(31, 32)
         return 1 - lengths.sum() / (lengths.max(axis=1) * 32).sum()
 
-    order = epoch_order(LENGTHS, batch_size=32, seed=0, epoch=0)
-    plain = np.random.default_rng(0).permutation(1000)
+    plain, order = (
+        epoch_order(LENGTHS, batch_size=32, seed=0, epoch=0, length_pool=pool) for pool in (1, 50)
+    )
     assert padding(order) < 0.1 < 0.4 < padding(plain)
     # The batches themselves come in no order.
     longest = LENGTHS[order[:992]].reshape(31, 32).max(axis=1)
