@@ -107,6 +107,7 @@ def _finetune(
             options.learning_rate,
             total_steps=steps,
             warmup_steps=round(steps * options.warmup_share),
+            continuous=True,
         )
         optimizer = BertAdamW(
             schedule,

@@ -18,12 +18,15 @@ class WarmUpLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Rises linearly to the peak, then falls linearly to zero at `total_steps`.
 
     As in the reference the fall is counted from step 0, so that the rate drops a little when the
-    warm-up ends: by `warmup_steps / total_steps` of the peak.
+    warm-up ends: by `warmup_steps / total_steps` of the peak. With `continuous` it begins there, as
+    in the recipes for fine-tuning of transformers; otherwise a warm-up of a tenth of the steps
+    takes a tenth of the rate.
 
     Args:
         peak: float. Highest learning rate.
         total_steps: int. Optimizer steps of the whole run.
         warmup_steps: int. Steps of the rise; 0 for none.
+        continuous: bool. Count the fall from the end of the warm-up.
 
     Example:
 
@@ -35,7 +38,9 @@ class WarmUpLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         - `create_optimizer` in `optimization.py` of google-research/bert.
     """
 
-    def __init__(self, peak: float, *, total_steps: int, warmup_steps: int = 0):
+    def __init__(
+        self, peak: float, *, total_steps: int, warmup_steps: int = 0, continuous: bool = False
+    ):
         if total_steps < 1 or not 0 <= warmup_steps <= total_steps:
             raise ValueError(
                 "`total_steps` must be positive and `warmup_steps` lie between 0 and it. "
@@ -44,10 +49,13 @@ class WarmUpLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.peak = peak
         self.total_steps = total_steps
         self.warmup_steps = warmup_steps
+        self.continuous = continuous
 
     def __call__(self, step):
         step = ops.cast(step, "float32")
-        decayed = self.peak * ops.maximum(1.0 - step / self.total_steps, 0.0)
+        start = self.warmup_steps if self.continuous else 0
+        steps = max(self.total_steps - start, 1)
+        decayed = self.peak * ops.maximum(1.0 - (step - start) / steps, 0.0)
         if not self.warmup_steps:
             return decayed
         rising = self.peak * step / self.warmup_steps
@@ -58,6 +66,7 @@ class WarmUpLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
             "peak": self.peak,
             "total_steps": self.total_steps,
             "warmup_steps": self.warmup_steps,
+            "continuous": self.continuous,
         }
 
 

@@ -19,6 +19,15 @@ def test_schedule_equals_the_reference():
     )
 
 
+def test_a_continuous_schedule_falls_from_the_peak():
+    schedule = WarmUpLinearDecay(1e-4, total_steps=1000, warmup_steps=100, continuous=True)
+    rates = [float(schedule(step)) for step in (0, 50, 100, 550, 1000)]
+    assert rates == pytest.approx([0, 5e-5, 1e-4, 5e-5, 0])
+    assert WarmUpLinearDecay.from_config(schedule.get_config())(550) == rates[3]
+    whole = WarmUpLinearDecay(1e-4, total_steps=10, warmup_steps=10, continuous=True)
+    assert [float(whole(step)) for step in (5, 10, 11)] == pytest.approx([5e-5, 1e-4, 0])
+
+
 def reference_step(value, gradient, m, v, rate, decay):
     """`AdamWeightDecayOptimizer` of google-research/bert."""
     m = 0.9 * m + 0.1 * gradient
