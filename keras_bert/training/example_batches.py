@@ -1,4 +1,4 @@
-"""Batches of tokenized examples: another order in every epoch, rows of like length together."""
+"""Batches of tokenized examples: another order in every epoch, drawn by chance or by length."""
 
 import dataclasses
 from collections.abc import Iterator

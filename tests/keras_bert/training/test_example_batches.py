@@ -73,8 +73,9 @@ def rows():
 
 def test_batches_hold_the_rows(rows):
     strategy = tf.distribute.get_strategy()
-    dataset = training_batches(rows, strategy, batch_size=8, seed=3, first_batch=2)
-    expected = batch_indices(rows.lengths, batch_size=8, seed=3, first_batch=2)
+    options = {"batch_size": 8, "seed": 3, "first_batch": 2, "length_pool": 3}
+    dataset = training_batches(rows, strategy, **options)
+    expected = batch_indices(rows.lengths, **options)
     for (features, targets), indices in itertools.islice(zip(dataset, expected, strict=False), 6):
         assert targets.numpy().tolist() == indices.tolist()
         assert features["padding_mask"].numpy().sum(axis=1).tolist() == LENGTHS[indices].tolist()
