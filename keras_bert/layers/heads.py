@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_bert.layers.activation import activate
-from keras_bert.layers.initializers import truncated_normal
+from keras_bert.layers.initializers import normal, truncated_normal
 from keras_bert.layers.layer_normalization import LayerNormalization
 
 
@@ -173,7 +173,8 @@ class ClassificationHead(keras.layers.Layer):
     Args:
         num_classes: int.
         dropout: float. Rate on the input.
-        initializer_range: float.
+        initializer_range: float. Standard deviation of the initial weights, whose distribution is
+            normal and not cut off, see `normal`.
 
     Call arguments:
         hidden: floats `(batch, hidden_dim)` or `(batch, length, hidden_dim)`.
@@ -207,7 +208,7 @@ class ClassificationHead(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.dense = keras.layers.Dense(
             num_classes,
-            kernel_initializer=truncated_normal(initializer_range),
+            kernel_initializer=normal(initializer_range),
             dtype=self.dtype_policy,
             name="dense",
         )
