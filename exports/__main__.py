@@ -17,6 +17,11 @@ COMMANDS = {
         "exports.verification:verify",
         "Load a version as Python and as TensorFlow Serving do and compare the replies.",
     ),
+    "serve": Command(
+        options.ServeOptions,
+        "exports.serving.command:serve",
+        "Serve versions for development and tests; in production use TensorFlow Serving.",
+    ),
 }
 
 

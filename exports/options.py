@@ -18,3 +18,23 @@ class VerifyOptions:
     """Options of `python -m exports verify`."""
 
     directory: str = option(help="version directory, such as exported/1", positional=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class ServeOptions:
+    """Options of `python -m exports serve`."""
+
+    directory: str = option(help="directory of numbered versions, 1, 2, ...", positional=True)
+    name: str = option("model", help="name of the model in calls")
+    host: str = option("127.0.0.1", help="address to listen on; 0.0.0.0 opens it to the network")
+    rest_port: int = option(8501, help="port of the REST API; 0 takes a free one")
+    grpc_port: int = option(8500, help="port of the gRPC API; 0 takes a free one")
+    max_batch_size: int = option(
+        32, help="rows up to which requests share a run of the model; 1 runs each alone"
+    )
+    batch_timeout: float = option(5.0, help="milliseconds that a request waits for others")
+    max_queue: int = option(1000, help="requests that may wait; more are refused")
+    max_rows: int = option(1024, help="rows that one request may have")
+    max_message_bytes: int = option(64 << 20, help="bytes that one request may have")
+    deadline: float = option(30.0, help="seconds after which a request is given up")
+    poll_interval: float = option(1.0, help="seconds between two looks for a new version")

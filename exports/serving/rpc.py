@@ -1,0 +1,112 @@
+"""TensorFlow Serving's gRPC API: what of it serves and describes a model."""
+
+import grpc
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from exports.serving.errors import ServingError, invalid
+from exports.serving.service import SIGNATURE_DEFINITIONS, Service
+from exports.serving.tensors import from_proto, to_proto
+
+_API = "grpc"
+
+
+def server(service: Service) -> grpc.aio.Server:
+    """Returns a server of the gRPC API, which is not bound to a port yet."""
+    result = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", service.options.max_message_bytes),
+            ("grpc.max_send_message_length", -1),
+            # Or two servers could share a port, and each would get half of the calls.
+            ("grpc.so_reuseport", 0),
+        ]
+    )
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        _PredictionService(service), result
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(service), result)
+    return result
+
+
+class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    def __init__(self, service: Service):
+        self._service = service
+
+    async def Predict(  # noqa: N802 - the protocol's name
+        self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext
+    ) -> predict_pb2.PredictResponse:
+        try:
+            return await self._predict(request, context.time_remaining())
+        except ServingError as error:
+            await context.abort(error.code, error.message)
+
+    async def _predict(
+        self, request: predict_pb2.PredictRequest, seconds: float | None
+    ) -> predict_pb2.PredictResponse:
+        with self._service.metrics.watch(_API, "Predict") as call:
+            with self._service.version(*_wanted(request)) as version:
+                signature = version.signature(request.model_spec.signature_name)
+                call.signature = signature.name
+                signature.check_filter(request.output_filter)
+                signature.check_names(request.inputs)
+                limit = self._service.options.max_message_bytes
+                inputs = {
+                    name: from_proto(name, request.inputs[name], spec, limit)
+                    for name, spec in signature.inputs.items()
+                }
+                outputs = await self._service.predict(signature, inputs, seconds)
+                reply = predict_pb2.PredictResponse()
+                reply.model_spec.name = request.model_spec.name
+                reply.model_spec.signature_name = signature.name
+                reply.model_spec.version.value = version.number
+            for name in request.output_filter or outputs:
+                reply.outputs[name].CopyFrom(to_proto(outputs[name]))
+            return reply
+
+    async def GetModelMetadata(  # noqa: N802
+        self,
+        request: get_model_metadata_pb2.GetModelMetadataRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        try:
+            with self._service.metrics.watch(_API, "GetModelMetadata"):
+                if set(request.metadata_field) != {SIGNATURE_DEFINITIONS}:
+                    raise invalid(
+                        f"`metadata_field` must be {SIGNATURE_DEFINITIONS!r}. "
+                        f"Received: {list(request.metadata_field)}"
+                    )
+                return self._service.metadata(*_wanted(request))
+        except ServingError as error:
+            await context.abort(error.code, error.message)
+
+
+class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    def __init__(self, service: Service):
+        self._service = service
+
+    async def GetModelStatus(  # noqa: N802
+        self,
+        request: get_model_status_pb2.GetModelStatusRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> get_model_status_pb2.GetModelStatusResponse:
+        try:
+            with self._service.metrics.watch(_API, "GetModelStatus"):
+                return self._service.status(*_wanted(request))
+        except ServingError as error:
+            await context.abort(error.code, error.message)
+
+
+def _wanted(request) -> tuple[str, int | None]:
+    """The model and version that a request names."""
+    if not request.HasField("model_spec"):
+        raise invalid("`model_spec` is missing")
+    spec: model_pb2.ModelSpec = request.model_spec
+    if spec.version_label:
+        raise invalid(f"there are no version labels. Received: {spec.version_label!r}")
+    return spec.name, spec.version.value if spec.HasField("version") else None

@@ -1,0 +1,131 @@
+"""The server: both APIs of one model, from start to end."""
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+
+from aiohttp import web
+
+from exports.options import ServeOptions
+from exports.serving import rest, rpc
+from exports.serving.batching import Batcher
+from exports.serving.metrics import Metrics
+from exports.serving.service import Service
+from exports.serving.versions import Versions
+from keras_bert.errors import InputError
+
+
+class Server:
+    """Serves a directory of versions in the running event loop.
+
+    Args:
+        options: `ServeOptions`.
+
+    Attributes:
+        rest_port, grpc_port: int. The ports in use, after `start`.
+
+    Example:
+
+    ```python
+    server = Server(ServeOptions(directory="exported", rest_port=0, grpc_port=0))
+    await server.start()
+    ...
+    await server.stop()
+    ```
+    """
+
+    def __init__(self, options: ServeOptions):
+        self._options = options
+        metrics = Metrics()
+        self._versions = Versions(Path(options.directory))
+        self._batcher = Batcher(
+            max_batch_size=options.max_batch_size,
+            timeout=options.batch_timeout / 1000,
+            max_queue=options.max_queue,
+            metrics=metrics,
+        )
+        self._service = Service(options, self._versions, self._batcher, metrics)
+        self._grpc = rpc.server(self._service)
+        self._rest = web.AppRunner(
+            rest.application(self._service),
+            access_log=None,
+            # A client that goes away leaves the queue.
+            handler_cancellation=True,
+            shutdown_timeout=options.deadline,
+        )
+        self._watcher: asyncio.Task | None = None
+
+    async def start(self) -> None:
+        """Loads the highest version that loads, and listens.
+
+        Raises:
+            InputError: If no version loads or a port is taken.
+        """
+        await self._versions.refresh()
+        if not self._versions.has():
+            raise InputError(self._why_nothing_loads())
+        host = self._options.host
+        try:
+            self.grpc_port = self._grpc.add_insecure_port(f"{host}:{self._options.grpc_port}")
+        except RuntimeError as error:
+            raise InputError(
+                f"cannot listen on `--host`, `--grpc-port`. "
+                f"Received: {host}:{self._options.grpc_port}"
+            ) from error
+        await self._grpc.start()
+        await self._rest.setup()
+        try:
+            await web.TCPSite(self._rest, host, self._options.rest_port).start()
+        except OSError as error:
+            await self.stop()
+            raise InputError(
+                f"cannot listen on `--host`, `--rest-port`: {error.strerror}. "
+                f"Received: {host}:{self._options.rest_port}"
+            ) from error
+        self.rest_port = self._rest.addresses[0][1]
+        self._watcher = asyncio.create_task(self._versions.watch(self._options.poll_interval))
+
+    async def stop(self) -> None:
+        """Takes no more calls, finishes those that run and returns."""
+        self._service.closing = True
+        if self._watcher:
+            self._watcher.cancel()
+        self._batcher.start_all()
+        await asyncio.gather(self._grpc.stop(self._options.deadline), self._rest.cleanup())
+        await self._batcher.close()
+
+    def _why_nothing_loads(self) -> str:
+        directory = self._options.directory
+        failures = [
+            f"{directory}/{number}: {status.error}"
+            for number, status in self._versions.statuses.items()
+        ]
+        reasons = "; ".join(failures) or "a version is a numbered directory such as 1"
+        return f"{directory}: no version to serve. {reasons}"
+
+
+async def run(options: ServeOptions) -> None:
+    """Serves until SIGINT or SIGTERM.
+
+    Raises:
+        InputError: As `Server.start`.
+    """
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("exports").setLevel(logging.INFO)
+    server = Server(options)
+    await server.start()
+    print(f"REST: http://{options.host}:{server.rest_port}/v1/models/{options.name}")
+    print(f"gRPC: {options.host}:{server.grpc_port}")
+    print("This server is for development and tests; for production there is TensorFlow Serving.")
+    # Whoever started it reads where it listens, through a pipe too.
+    print("Ready.", flush=True)
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, end.set)
+    await end.wait()
+    # The next signal does not wait.
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(name)
+    await server.stop()

@@ -1,0 +1,121 @@
+"""What the server answers, whichever way it is asked."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+
+import grpc
+import numpy as np
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
+
+from exports.options import ServeOptions
+from exports.serving.batching import Batcher
+from exports.serving.errors import ServingError, invalid
+from exports.serving.metrics import Metrics
+from exports.serving.model import LoadedVersion, Signature
+from exports.serving.versions import Versions
+
+SIGNATURE_DEFINITIONS = "signature_def"
+
+
+class Service:
+    """Answers calls about one model.
+
+    Args:
+        options: `ServeOptions`.
+        versions: `Versions`.
+        batcher: `Batcher`.
+        metrics: `Metrics`.
+
+    Attributes:
+        closing: bool. Set to refuse calls while those that run are finished.
+    """
+
+    def __init__(
+        self, options: ServeOptions, versions: Versions, batcher: Batcher, metrics: Metrics
+    ):
+        self.options = options
+        self.metrics = metrics
+        self.closing = False
+        self._versions = versions
+        self._batcher = batcher
+
+    def version(self, name: str, number: int | None) -> AbstractContextManager[LoadedVersion]:
+        """Lends a version of the model for a `with` block, by default the highest.
+
+        Raises:
+            ServingError: NOT_FOUND, if there is no such model or version; UNAVAILABLE, if the
+                server is about to end.
+        """
+        if self.closing:
+            raise ServingError(grpc.StatusCode.UNAVAILABLE, "the server is about to end")
+        if name != self.options.name or not self._versions.has(number):
+            # The words of TensorFlow Serving's documentation.
+            wanted = f"Latest({name})" if number is None else f"Specific({name}, {number})"
+            raise ServingError(
+                grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {wanted}"
+            )
+        return self._versions.use()
+
+    async def predict(
+        self, signature: Signature, inputs: Mapping[str, np.ndarray], seconds: float | None = None
+    ) -> Mapping[str, np.ndarray]:
+        """Returns all outputs of a signature.
+
+        Args:
+            signature: `Signature`.
+            inputs: dict of arrays.
+            seconds: float or None. The caller's deadline, if it has one.
+
+        Raises:
+            ServingError: INVALID_ARGUMENT, for inputs of other shapes or too many rows;
+                RESOURCE_EXHAUSTED, if too many requests wait.
+            asyncio.TimeoutError: After the deadline.
+        """
+        signature.check_shapes(inputs)
+        for name, array in inputs.items():
+            if array.shape[:1] > (self.options.max_rows,):
+                raise invalid(
+                    f"input {name!r} must have at most {self.options.max_rows} rows. "
+                    f"Received: {len(array)}"
+                )
+        limit = self.options.deadline
+        seconds = limit if seconds is None else min(seconds, limit)
+        return await asyncio.wait_for(self._batcher.run(signature, inputs), seconds)
+
+    def status(self, name: str, number: int | None) -> get_model_status_pb2.GetModelStatusResponse:
+        """Returns the state of one version or of all.
+
+        Raises:
+            ServingError: NOT_FOUND, if there is no such model or version.
+        """
+        statuses = self._versions.statuses if name == self.options.name else {}
+        numbers = sorted(statuses, reverse=True) if number is None else [number]
+        if not set(numbers) <= set(statuses) or not numbers:
+            wanted = f"model {name!r}" if number is None else f"version {number} of model {name!r}"
+            raise ServingError(grpc.StatusCode.NOT_FOUND, f"there is no {wanted}")
+        reply = get_model_status_pb2.GetModelStatusResponse()
+        for each in numbers:
+            status = reply.model_version_status.add(version=each, state=statuses[each].state)
+            if statuses[each].error:
+                status.status.error_code = grpc.StatusCode.UNKNOWN.value[0]
+            status.status.error_message = statuses[each].error
+        return reply
+
+    def metadata(
+        self, name: str, number: int | None
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        """Returns the signatures of a version.
+
+        Raises:
+            ServingError: As `version`.
+        """
+        reply = get_model_metadata_pb2.GetModelMetadataResponse()
+        with self.version(name, number) as version:
+            reply.model_spec.name = name
+            reply.model_spec.version.value = version.number
+            definitions = get_model_metadata_pb2.SignatureDefMap()
+            for key, definition in version.signature_definitions.items():
+                definitions.signature_def[key].CopyFrom(definition)
+        reply.metadata[SIGNATURE_DEFINITIONS].Pack(definitions)
+        return reply
