@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from tests.exports.local_server import running, together
+from tests.exports.local_server import eventually, running, together
 
 # Long enough for requests to meet on a busy machine. A full batch does not wait.
 LONG = 60_000
@@ -128,16 +128,11 @@ def test_a_request_is_given_up_at_the_deadline(models):
 def test_requests_join_while_threads_are_busy(models, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     with running(models, batch_timeout=0) as server:
-        busy = ask(server, [1.0], "wait")
-        first, *others = together(busy, *[late(ask(server, [1.0]))] * 4)
-        assert first[0] == 200
-        assert [status for status, _ in others] == [200] * 4
+
+        def ask_while_busy():
+            eventually(lambda: runs(server, "wait") == (1, 1))
+            return server.predict({"inputs": [1.0]})
+
+        replies = together(ask(server, [1.5], "wait"), *[ask_while_busy] * 4)
+        assert [status for status, _ in replies] == [200] * 5
         assert runs(server) == (1, 4)
-
-
-def late(call):
-    def wait_and_call():
-        time.sleep(0.3)
-        return call()
-
-    return wait_and_call

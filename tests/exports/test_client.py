@@ -1,0 +1,261 @@
+import concurrent.futures
+import contextlib
+import dataclasses
+import subprocess
+import sys
+import time
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from exports.__main__ import main
+from exports.client import Client, ClientError
+from keras_bert.errors import InputError
+from keras_bert.models.classifier import BertClassifier
+from keras_bert.text.tokenizer import BertTokenizer
+from tests.exports.local_server import running
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with Client(server.grpc_address) as result:
+        yield result
+
+
+def test_predict(client):
+    reply = client.predict({"x": [1, 2.5]})
+    np.testing.assert_array_equal(reply["y"], np.array([2, 5], np.float32), strict=True)
+    reply = client.predict({"x": np.array([1.0, 2.0])}, signature="total", outputs=["total"])
+    assert {name: array.tolist() for name, array in reply.items()} == {"total": 3.0}
+
+
+def test_strings(client):
+    for text in (["a", "ä", b"\xff\0"], np.array(["a", "ä"]), np.array([b"a"], object), []):
+        expected = [item if isinstance(item, bytes) else item.encode() for item in text]
+        assert client.predict({"text": text}, signature="echo")["text"].tolist() == expected
+
+
+def test_numbers_become_the_signatures_type(client):
+    for ids in ([[1, 2]], np.array([[1, 2]], np.int64), np.array([[1, 2]], np.uint8)):
+        reply = client.predict({"ids": ids, "weight": np.ones(1)}, signature="add")
+        assert reply["sum"].tolist() == [3]
+        assert reply["weighted"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([[1.5]], "must be int32. Received: float64"),
+        ([[2**31]], "has a number that int32 does not hold"),
+        ([[1], [1, 2]], "no tensor"),
+        ([["a"]], "no tensor"),
+    ],
+)
+def test_numbers_of_another_type(client, ids, message):
+    with pytest.raises(InputError, match=f"input 'ids' .*{message}"):
+        client.predict({"ids": ids, "weight": [1.0]}, signature="add")
+
+
+@pytest.mark.parametrize("text", [["a", 1], [["a", "b"], ["c"]], [None]])
+def test_strings_that_are_none(client, text):
+    with pytest.raises(InputError, match="not all of it is strings"):
+        client.predict({"text": text}, signature="echo")
+
+
+def test_big_inputs_are_cut_and_joined(models):
+    values = np.arange(25, dtype=np.float32)
+    ids = np.arange(50).reshape(25, 2)
+    with running(models, max_rows=10) as server:
+        with Client(server.grpc_address, batch_size=10) as client:
+            np.testing.assert_array_equal(client.predict({"x": values})["y"], 2 * values)
+            reply = client.predict({"ids": ids, "weight": values}, signature="add")
+            np.testing.assert_array_equal(reply["sum"], ids.sum(axis=1))
+            assert reply["weighted"].shape == (25, 2)
+            count = {"api": "grpc", "method": "Predict"}
+            assert server.metric("serving_requests_total", **count, status="OK") == 6
+            for signature in ("total", "drop_large"):
+                with pytest.raises(InputError, match="`batch_size` must be None"):
+                    client.predict({"x": values}, signature=signature)
+        whole = Client(server.grpc_address, batch_size=None)
+        with whole, pytest.raises(ClientError, match=r"at most 10 rows\. Received: 25"):
+            whole.predict({"x": values})
+
+
+def test_signatures(client):
+    signatures = client.signatures()
+    assert set(signatures) == {
+        *("serving_default", "add", "echo", "split", "total", "drop_large", "wait"),
+    }
+    assert signatures["add"].inputs == {
+        "ids": ("int32", (None, None)),
+        "weight": ("float32", (None,)),
+    }
+    assert signatures["echo"].outputs["raw_bytes"].dtype == "string"
+    assert signatures["total"].outputs["total"].shape == ()
+
+
+def test_status(client, server):
+    assert client.status() == {1: ("AVAILABLE", "")}
+    with Client(server.grpc_address, version=1) as chosen:
+        assert chosen.predict({"x": [1.0]})["y"] == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "call", "code", "message"),
+    [
+        ({}, {"inputs": {"x": [-1.0]}}, "INVALID_ARGUMENT", "below zero"),
+        ({}, {"inputs": {"z": [1.0]}}, "INVALID_ARGUMENT", "takes the inputs x"),
+        ({}, {"inputs": {"x": 1.0}}, "INVALID_ARGUMENT", "must have the shape"),
+        ({}, {"inputs": {}, "signature": "z"}, "FAILED_PRECONDITION", "no signature 'z'"),
+        ({"model": "other"}, {"inputs": {"x": [1.0]}}, "NOT_FOUND", r"Latest\(other\)"),
+        ({"version": 5}, {"inputs": {"x": [1.0]}}, "NOT_FOUND", r"Specific\(model, 5\)"),
+    ],
+)
+def test_errors_have_a_code(server, options, call, code, message):
+    client = Client(server.grpc_address, **options)
+    with client, pytest.raises(ClientError, match=message) as caught:
+        client.predict(**call)
+    assert caught.value.code == grpc.StatusCode[code]
+    assert str(caught.value) == f"{code}: {caught.value.message}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("deadline", 0), ("retries", 5), ("retries", -1), ("batch_size", 0)]
+)
+def test_wrong_arguments(name, value):
+    with pytest.raises(InputError, match=f"Received: {name}={value}"):
+        Client(**{name: value})
+
+
+class Failing(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Fails with the given codes, one a call, and then answers."""
+
+    def __init__(self, codes):
+        self.codes = list(codes)
+        self.calls = []
+
+    def GetModelMetadata(self, request, context):  # noqa: N802 - the protocol's name
+        reply = get_model_metadata_pb2.GetModelMetadataResponse()
+        reply.metadata["signature_def"].Pack(get_model_metadata_pb2.SignatureDefMap())
+        return reply
+
+    def Predict(self, request, context):  # noqa: N802
+        self.calls.append(time.monotonic())
+        if self.codes:
+            context.abort(grpc.StatusCode[self.codes.pop(0)], "not now")
+        return predict_pb2.PredictResponse()
+
+
+@contextlib.contextmanager
+def failing(*codes, address="127.0.0.1:0"):
+    """A server's address, and the server, which fails."""
+    servicer = Failing(codes)
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port(address)
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}", servicer
+    finally:
+        server.stop(None).wait()
+
+
+def test_failures_that_pass_are_retried():
+    # Too large for gRPC to keep it for a repetition, unless it is told to.
+    large = {"x": np.zeros(300_000)}
+    with failing("UNAVAILABLE", "RESOURCE_EXHAUSTED", "UNAVAILABLE") as (address, servicer):
+        client = Client(address, deadline=20, retries=3, batch_size=None)
+        with client:
+            assert client.predict(large) == {}
+    assert len(servicer.calls) == 4
+
+
+@pytest.mark.parametrize(
+    ("retries", "code", "calls"),
+    [(2, "UNAVAILABLE", 3), (0, "UNAVAILABLE", 1), (3, "INVALID_ARGUMENT", 1), (3, "INTERNAL", 1)],
+)
+def test_failures_that_stay(retries, code, calls):
+    with failing(*[code] * 5) as (address, servicer):
+        client = Client(address, deadline=20, retries=retries)
+        with client, pytest.raises(ClientError, match=f"{code}: not now"):
+            client.predict({"x": [1.0]})
+    assert len(servicer.calls) == calls
+
+
+def test_retries_end_at_the_deadline():
+    with failing(*["UNAVAILABLE"] * 5) as (address, servicer):
+        client = Client(address, deadline=0.3, retries=4)
+        with client, pytest.raises(ClientError):
+            client.predict({"x": [1.0]})
+    # All five would take 1.5 seconds of pauses, or a little less.
+    assert len(servicer.calls) < 5
+
+
+def test_a_server_that_starts_late_is_reached():
+    with failing() as (address, _):
+        pass
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, Client(address, retries=4) as client:
+        reply = pool.submit(client.predict, {"x": [1.0]})
+        time.sleep(0.1)
+        with failing(address=address):
+            assert reply.result() == {}
+
+
+def test_no_server():
+    with failing() as (address, _):
+        pass
+    with Client(address, retries=1) as client, pytest.raises(ClientError) as caught:
+        client.status()
+    assert caught.value.code == grpc.StatusCode.UNAVAILABLE
+
+
+def test_the_client_loads_no_model_code():
+    code = (
+        "import exports.client, sys; "
+        "print(sorted(name for name in sys.modules if name.startswith(('keras_bert.', 'aiohttp',"
+        "'tensorflow_text', 'exports.'))))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "['exports.client', 'keras_bert.errors']"
+
+
+def test_an_export_answers_as_in_memory(tiny_config, vocabulary, tmp_path):
+    config = dataclasses.replace(tiny_config, initializer_range=0.3)
+    model = BertClassifier(config, labels=["no", "yes", "perhaps"])
+    tokenizer = BertTokenizer(vocabulary, sequence_length=32)
+    model.save_checkpoint(tmp_path / "model", tokenizer=tokenizer)
+    arguments = ["--model", str(tmp_path / "model"), "--output", str(tmp_path / "out")]
+    assert main(["savedmodel", *arguments]) == 0
+    texts = ["the dog ran away", "", "Café!", "x" * 300, "a cat"]
+    loaded = tf.saved_model.load(str(tmp_path / "out" / "1"))
+    expected = loaded.signatures["serving_default"](text=tf.constant(texts))
+    with running(tmp_path / "out", name="bert") as server:
+        with Client(server.grpc_address, model="bert", batch_size=2) as client:
+            reply = client.predict({"text": texts})
+            assert set(client.signatures()) == {"serving_default", "pairs", "serving_features"}
+            ids = {
+                "token_ids": [[2, 5, 3]],
+                "segment_ids": [[0, 0, 0]],
+                "padding_mask": [[True] * 3],
+            }
+            features = client.predict(ids, signature="serving_features")
+            with pytest.raises(ClientError, match="the same number of strings"):
+                client.predict({"text_a": ["a"], "text_b": ["b", "c"]}, signature="pairs")
+        status, rows = server.predict({"instances": texts})
+    assert reply["label"].tolist() == expected["label"].numpy().tolist()
+    np.testing.assert_allclose(reply["probabilities"], expected["probabilities"], atol=2e-6)
+    assert features["probabilities"].shape == (1, 3)
+    assert status == 200
+    assert [row["label"].encode() for row in rows["predictions"]] == reply["label"].tolist()
+    np.testing.assert_allclose(
+        [row["probabilities"] for row in rows["predictions"]], reply["probabilities"], atol=2e-6
+    )
