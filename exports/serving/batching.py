@@ -60,7 +60,7 @@ class Batcher:
         metrics.queue.set_function(lambda: len(self._waiting))
 
     async def run(self, signature: Signature, inputs: Arrays) -> Arrays:
-        """Returns the outputs for inputs that `signature.check` has passed.
+        """Returns the outputs for inputs of the signature's names and shapes.
 
         Raises:
             ServingError: RESOURCE_EXHAUSTED, if too many requests wait already.

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import threading
 
@@ -11,26 +10,11 @@ from exports import saved_model
 from exports.__main__ import main
 from exports.verification import DESCRIPTION, PROBES, check_version
 from keras_bert.errors import InputError
-from keras_bert.models.classifier import BertClassifier
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import load_predictor
-from keras_bert.text.tokenizer import BertTokenizer
 from tests.conformance import check_export
 
 TEXTS = ["the dog ran away", "", "a", "Café!", "[MASK] [SEP]", "x" * 300]
-
-
-@pytest.fixture(scope="module")
-def exported(tiny_config, vocabulary, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("export")
-    # Weights large enough for different texts to have clearly different answers.
-    config = dataclasses.replace(tiny_config, initializer_range=0.3)
-    model = BertClassifier(config, labels=["no", "yes", "perhaps"])
-    tokenizer = BertTokenizer(vocabulary, sequence_length=32)
-    model.save_checkpoint(directory / "model", tokenizer=tokenizer)
-    arguments = ["savedmodel", "--model", str(directory / "model")]
-    assert main([*arguments, "--output", str(directory / "out")]) == 0
-    return directory
 
 
 @pytest.fixture(scope="module")
