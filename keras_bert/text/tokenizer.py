@@ -208,8 +208,10 @@ class BertTokenizer(Tokenizer):
         if not self.special_tokens_in_text:
             return self._tokenize_plain(text, offsets)
         pattern = "|".join(map(re.escape, SPECIAL_TOKENS))
+        # tf-text ends a string at NUL; both control characters are deleted later.
+        whole = tf.strings.regex_replace(text, r"\x00", "\x01")
         pieces, starts, ends = tf_text.regex_split_with_offsets(
-            text, f"({pattern})", f"({pattern})"
+            whole, f"({pattern})", f"({pattern})"
         )
         piece = pieces.flat_values
         special_id = tf.fill(tf.shape(piece), -1)

@@ -199,6 +199,15 @@ def test_special_tokens_in_text(vocabulary):
     check_preprocessing(tokenizer, tf.constant(texts))
 
 
+def test_special_tokens_after_nul(vocabulary):
+    tokenizer = BertTokenizer(vocabulary, special_tokens_in_text=True)
+    ids, starts, ends = tokenizer.tokenize_with_offsets(["\x00the d\x00og[MASK]\x00 [MASK] ran"])
+    tokens = [vocabulary.tokens[index] for index in ids.flat_values]
+    assert tokens == ["the", "dog", "[MASK]", "[MASK]", "ran"]
+    assert starts[0].numpy().tolist() == [1, 5, 9, 17, 24]
+    assert ends[0].numpy().tolist() == [4, 9, 15, 23, 27]
+
+
 @pytest.mark.parametrize("count", [1, 3, 10])
 def test_first_tokens_are_those_of_the_whole_string(tokenizer, count):
     texts = [
