@@ -331,7 +331,7 @@ def test_wrong_input_is_one_line_with_exit_code_2(work, tmp_path, capsys):
     )
     evaluate = ["evaluate", "--task", "sst-2", "--data", str(work)]
     fails(capsys, [*evaluate, "--model", f"{work}/finetuned/model"], "labels", "negative")
-    fails(capsys, [*evaluate, "--model", f"{work}/pretrained/model"], "not a fine-tuned model")
+    fails(capsys, [*evaluate, "--model", f"{work}/pretrained/model"], "family fill_mask, but sst-2")
     assert not (tmp_path / "run").exists()
 
 

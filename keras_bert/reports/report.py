@@ -15,7 +15,7 @@ from keras_bert.reports.tagging import entity_findings
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.predictor import Predictor
 
-# By the names of the families.
+# By the names of the families; those without tasks have no examples to report on.
 _INSPECTORS: dict[str, Inspector] = {
     "classification": class_findings,
     "multi_label": label_findings,

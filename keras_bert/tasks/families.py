@@ -8,6 +8,7 @@ from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.tasks.classification import ClassPredictor, LabelsPredictor, ScorePredictor
 from keras_bert.tasks.embedding import EmbeddingPredictor
+from keras_bert.tasks.fill_mask import FillMaskPredictor
 from keras_bert.tasks.multiple_choice import ChoicePredictor
 from keras_bert.tasks.predictor import Predictor
 from keras_bert.tasks.question_answering import QuestionAnsweringPredictor
@@ -25,6 +26,7 @@ FAMILIES: dict[str, type[Predictor]] = {
         EmbeddingPredictor,
         TagPredictor,
         FeatureTagPredictor,
+        FillMaskPredictor,
     )
 }
 
@@ -35,8 +37,8 @@ def load_predictor(directory: str | os.PathLike) -> Predictor:
     A directory that was written by other software is told by `architectures` and `problem_type`.
 
     Raises:
-        InputError: If it is not the directory of a fine-tuned model, or its vocabulary is another
-            model's.
+        InputError: If it is neither a fine-tuned model's directory nor that of a model with the
+            masked-language-model head, or its vocabulary is another model's.
     """
     family, options = family_of(directory)
     tokenizer = load_tokenizer(directory)
@@ -47,7 +49,8 @@ def family_of(directory: str | os.PathLike) -> tuple[type[Predictor], dict]:
     """Returns the family of a model directory and its options.
 
     Raises:
-        InputError: If it is not the directory of a fine-tuned model.
+        InputError: If it is neither a fine-tuned model's directory nor that of a model with the
+            masked-language-model head.
     """
     settings = read_settings(directory)
     said = dict((settings.get("task_specific_params") or {}).get("keras_bert") or {})

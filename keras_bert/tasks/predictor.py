@@ -101,8 +101,8 @@ class Predictor(abc.ABC):
         Args:
             examples: `Examples`.
             rows: `Rows` of all of them.
-            outputs: The structure of the model's outputs; for each a list of arrays, one of each
-                row, of the row's own length.
+            outputs: The structure of the model's outputs, see `summarize`; for each a list of
+                arrays, one of each row, of the row's own length.
         """
 
     @abc.abstractmethod
@@ -129,12 +129,20 @@ class Predictor(abc.ABC):
         rows = self.rows(examples)
         return self.decode(examples, rows, self.forward(rows, batch_size=batch_size))
 
+    def summarize(self, outputs: Any) -> Any:
+        """Returns what `decode` needs of a batch's outputs: by default all of them.
+
+        Args:
+            outputs: What the model returns for a batch.
+        """
+        return outputs
+
     def forward(self, rows: Rows, *, batch_size: int = 32) -> Any:
         """Returns the model's outputs, computed among rows of similar length.
 
         Returns:
-            The structure of the model's outputs; for each a list of arrays, one of each row.
-            Outputs of tokens have the row's own length.
+            The structure of the model's outputs, of what `summarize` leaves of them; for each a
+            list of arrays, one of each row. Outputs of tokens have the row's own length.
         """
         rank = rows.features["token_ids"].shape.rank
         if rank not in self._functions:
@@ -153,7 +161,7 @@ class Predictor(abc.ABC):
         structure, found = None, {}
         for start in range(0, len(order), batch_size):
             indices = order[start : start + batch_size]
-            outputs = function(rows.inputs(indices))
+            outputs = self.summarize(function(rows.inputs(indices)))
             structure = outputs
             arrays = [np.asarray(output) for output in keras.tree.flatten(outputs)]
             for place, index in enumerate(indices):

@@ -234,7 +234,7 @@ class EvaluateOptions:
 class PredictOptions:
     """Options of `python -m keras_bert predict`."""
 
-    model: str = option(help="fine-tuned model directory")
+    model: str = option(help="fine-tuned model directory, or a pre-trained one to fill [MASK]")
     batch_size: int = option(32, help="lines answered at a time")
     precision: Precision = option("float32", help="type in which the model computes")
 

@@ -23,22 +23,25 @@ def predict(options: PredictOptions) -> None:
     "text_b": ...}`; `Predictor.decode` of the family says what an answer holds.
 
     Raises:
-        InputError: If a line is not such an object, or its fields differ from the first one's.
+        InputError: If a line is not such an object, its fields differ from the first one's, or the
+            family cannot answer it.
     """
     check_at_least_one(options, "batch_size")
     predictor = load_predictor(options.model)
     predictor.freeze(options.precision)
     lines = read_lines(sys.stdin, predictor.forms)
     while batch := list(itertools.islice(lines, options.batch_size)):
-        columns = {name: [row[name] for row in batch] for name in batch[0]}
-        for answer in predictor.predict(Examples(columns), batch_size=options.batch_size):
+        places, rows = zip(*batch, strict=True)
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        examples = Examples(columns, ids=list(places))
+        for answer in predictor.predict(examples, batch_size=options.batch_size):
             print(json.dumps(answer, ensure_ascii=False), flush=True)
 
 
 def read_lines(
     file: TextIO | Iterable[str], forms: tuple[tuple[str, ...], ...]
-) -> Iterator[dict[str, Any]]:
-    """Yields the fields of each line.
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields where each line stands, as errors say it, and its fields.
 
     Args:
         file: Lines.
@@ -62,7 +65,7 @@ def read_lines(
                 f"{place}: a JSON object with {named} is expected, choices and words being lists "
                 f"of strings and all else strings. Received: {line.strip()[:60]}"
             )
-        yield {name: row[name] for name in fields}
+        yield place, {name: row[name] for name in fields}
 
 
 def _fits(row: dict[str, Any], name: str) -> bool:
