@@ -23,6 +23,8 @@ class SlidingWindows(TokenizingLayer):
         stride: int. Tokens from the start of one window to the start of the next, as `doc_stride`
             of google-research/bert. (Hugging Face calls the overlap of two windows so.)
         query_length: int. Tokens of the query that are kept.
+        max_windows: int or None. The most windows of one context; those after them are left out,
+            with the tokens that only they hold. None sets no bound.
 
     Call arguments:
         context: strings `(batch,)`.
@@ -59,6 +61,7 @@ class SlidingWindows(TokenizingLayer):
         *,
         stride: int = 128,
         query_length: int = 64,
+        max_windows: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(tokenizer, **kwargs)
@@ -74,6 +77,7 @@ class SlidingWindows(TokenizingLayer):
         self.sequence_length = sequence_length
         self.stride = stride
         self.query_length = query_length
+        self.max_windows = checked_max_windows(max_windows)
 
     def call(self, context, query=None):
         ids, starts, ends = self.tokenizer.tokenize_with_offsets(context)
@@ -87,6 +91,8 @@ class SlidingWindows(TokenizingLayer):
         step = tf.minimum(tf.cast(self.stride, tf.int64), room)
         tokens = ids.row_lengths()
         count = 1 + tf.maximum(-((room - tokens) // step), 0)
+        if self.max_windows is not None:
+            count = tf.minimum(count, self.max_windows)
 
         example = tf.repeat(tf.range(ids.nrows()), count)
         ordinal = tf.range(tf.size(example, tf.int64)) - tf.gather(
@@ -127,4 +133,18 @@ class SlidingWindows(TokenizingLayer):
             "sequence_length": self.sequence_length,
             "stride": self.stride,
             "query_length": self.query_length,
+            "max_windows": self.max_windows,
         }
+
+
+def checked_max_windows(value: int | None) -> int | None:
+    """Returns the argument `max_windows`.
+
+    Raises:
+        InputError: If it is neither a positive integer nor None.
+    """
+    if value is not None and (type(value) is not int or value < 1):
+        raise InputError(
+            f"`max_windows` must be a positive integer or None. Received: max_windows={value!r}"
+        )
+    return value

@@ -10,6 +10,7 @@ from keras_bert.errors import InputError
 from keras_bert.text.packing import pack
 from keras_bert.text.tokenization import TokenizingLayer
 from keras_bert.text.tokenizer import BertTokenizer
+from keras_bert.text.windows import checked_max_windows
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -25,6 +26,8 @@ class WordWindows(TokenizingLayer):
     Args:
         tokenizer: `BertTokenizer`.
         sequence_length: int. Columns of the longest row.
+        max_windows: int or None. The most rows of one sentence; the words after them have no place.
+            None sets no bound.
 
     Call arguments:
         words: strings, `tf.RaggedTensor` `(batch, (words))`.
@@ -42,7 +45,7 @@ class WordWindows(TokenizingLayer):
           here, -1 where none does.
 
     Raises:
-        InputError: If `sequence_length` is too short.
+        InputError: If `sequence_length` is too short, or `max_windows` is not positive.
 
     Example:
 
@@ -55,7 +58,14 @@ class WordWindows(TokenizingLayer):
         - Devlin et al. 2019, arXiv:1810.04805, section 5.3.
     """
 
-    def __init__(self, tokenizer: BertTokenizer, sequence_length: int = 128, **kwargs: Any):
+    def __init__(
+        self,
+        tokenizer: BertTokenizer,
+        sequence_length: int = 128,
+        *,
+        max_windows: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(tokenizer, **kwargs)
         if type(sequence_length) is not int or sequence_length < SHORTEST_SEQUENCE:
             raise InputError(
@@ -63,6 +73,7 @@ class WordWindows(TokenizingLayer):
                 f"Received: sequence_length={sequence_length!r}"
             )
         self.sequence_length = sequence_length
+        self.max_windows = checked_max_windows(max_windows)
 
     def call(self, words, before=None, after=None):
         parts = [words if part is None else part for part in (before, words, after)]
@@ -134,6 +145,8 @@ class WordWindows(TokenizingLayer):
         step = tf.maximum(room // 2, 1)
         size = stop - start
         count = 1 + tf.maximum(-((room - size) // step), 0)
+        if self.max_windows is not None:
+            count = tf.minimum(count, self.max_windows)
         example = tf.repeat(tf.range(tokens.nrows()), count)
         ordinal = tf.range(tf.size(example, tf.int64)) - tf.gather(
             tf.cumsum(count, exclusive=True), example
@@ -147,7 +160,7 @@ class WordWindows(TokenizingLayer):
         single_begin = tf.gather(borders, tf.searchsorted(borders, start - left))
         single_end = tf.gather(borders, tf.searchsorted(borders, stop + right, side="right") - 1)
 
-        fits = tf.gather(count == 1, example)
+        fits = tf.gather(size <= room, example)
         start, stop, count = (tf.gather(part, example) for part in (start, stop, count))
         begin = start + ordinal * step
         end = tf.minimum(begin + room, stop)
@@ -158,8 +171,12 @@ class WordWindows(TokenizingLayer):
             "begin": tf.where(fits, tf.gather(single_begin, example), begin),
             "end": tf.where(fits, tf.gather(single_end, example), end),
             "first": tf.where(ordinal == 0, start, begin + margin),
-            "last": tf.where(ordinal == count - 1, stop, begin + step + margin),
+            "last": tf.where(ordinal == count - 1, end, begin + step + margin),
         }
 
     def get_config(self):
-        return {**super().get_config(), "sequence_length": self.sequence_length}
+        return {
+            **super().get_config(),
+            "sequence_length": self.sequence_length,
+            "max_windows": self.max_windows,
+        }

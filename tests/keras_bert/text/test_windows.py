@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras_bert.errors import InputError
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.windows import SlidingWindows
-from tests.conformance import check_preprocessing
+from tests.conformance import assert_equal, check_preprocessing
 
 CONTEXTS = [
     "The dog ran away, and the cat came down to look at my dog.",
@@ -79,6 +79,49 @@ def test_bytes_of_positions_are_those_of_the_context(tokenizer):
     assert seen == {(e, i) for e, row in enumerate(ids) for i in range(len(row))}
 
 
+HARD_TEXTS = [
+    *CONTEXTS,
+    b"\xff\xfe",
+    b"\x00",
+    b"a\xe4\xbd dog\x00s\xed\xa0\x80 ran \xf0\x9f\x98",
+    "你好😀".encode() * 40,
+    b"x" * 300,
+]
+
+
+@pytest.mark.parametrize("max_windows", [None, 1, 3])
+def test_graph_of_unknown_sizes(tokenizer, max_windows):
+    strings = tf.TensorSpec([None], tf.string)
+    windows = SlidingWindows(tokenizer, 12, stride=4, query_length=5, max_windows=max_windows)
+    call = tf.function(lambda *texts: windows(*texts), input_signature=[strings, strings])
+    for contexts, queries in (
+        (HARD_TEXTS, HARD_TEXTS[::-1]),
+        (HARD_TEXTS, [""] * len(HARD_TEXTS)),
+        ([b""], [b"\xff"]),
+        ([], []),
+    ):
+        texts = tf.constant(contexts, tf.string), tf.constant(queries, tf.string)
+        rows = call(*texts)
+        assert_equal(rows, windows(*texts))
+        assert rows["token_ids"].shape[1] == 12
+        assert sorted(set(rows["example"].numpy())) == [*range(len(contexts))]
+        # Places of bytes are those of valid characters.
+        starts, ends = rows["context_start"].numpy(), rows["context_end"].numpy()
+        for row, column in np.argwhere(rows["context_index"].numpy() >= 0):
+            text = texts[0][rows["example"][row]].numpy()
+            text[starts[row, column] : ends[row, column]].decode()
+
+
+def test_max_windows_keeps_the_first_ones(tokenizer):
+    settings = {"stride": 3, "query_length": 5}
+    every = SlidingWindows(tokenizer, 12, **settings)(CONTEXTS, QUERIES)
+    some = SlidingWindows(tokenizer, 12, **settings, max_windows=2)(CONTEXTS, QUERIES)
+    example = every["example"].numpy()
+    kept = [row for row, number in enumerate(example) if number not in example[: max(row - 1, 0)]]
+    assert len(kept) < len(example)
+    assert_equal(some, {name: tf.gather(values, kept) for name, values in every.items()})
+
+
 def test_empty_batch(tokenizer):
     none = tf.constant([], tf.string)
     rows = SlidingWindows(tokenizer, 12, query_length=5)(none, none)
@@ -87,7 +130,7 @@ def test_empty_batch(tokenizer):
 
 
 def test_conformance(tokenizer):
-    windows = SlidingWindows(tokenizer, 12, stride=4, query_length=5)
+    windows = SlidingWindows(tokenizer, 12, stride=4, query_length=5, max_windows=2)
     check_preprocessing(windows, tf.constant(CONTEXTS))
     check_preprocessing(
         windows,
@@ -98,7 +141,14 @@ def test_conformance(tokenizer):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"stride": 0}, {"query_length": -1}, {"sequence_length": 67}, {"sequence_length": 3.5}],
+    [
+        {"stride": 0},
+        {"query_length": -1},
+        {"sequence_length": 67},
+        {"sequence_length": 3.5},
+        {"max_windows": 0},
+        {"max_windows": 2.0},
+    ],
 )
 def test_wrong_arguments(tokenizer, arguments):
     with pytest.raises(InputError, match=next(iter(arguments))):

@@ -153,6 +153,26 @@ def test_rows_are_those_of_a_direct_loop(tokenizer, length, with_context):
     assert not rows["segment_ids"].numpy().any()
 
 
+def test_max_windows_keeps_the_first_rows(tokenizer):
+    words = tf.ragged.constant([["the", "unaffable", "cat"] * 9, ["the"], []], ragged_rank=1)
+    every = WordWindows(tokenizer, 9)(words)
+    example = every["example"].numpy().tolist()
+    assert example.count(0) > 2
+    for most in (1, 2):
+        rows = WordWindows(tokenizer, 9, max_windows=most)(words)
+        kept = [*range(most), *range(example.count(0), len(example))]
+        np.testing.assert_array_equal(rows["example"], np.array(example)[kept])
+        np.testing.assert_array_equal(rows["token_ids"], every["token_ids"].numpy()[kept])
+        # Every first token of a word in the rows that are kept has a tag, once.
+        own = rows["example"].numpy() == 0
+        tags = rows["word"].numpy()[own]
+        tags = tags[tags >= 0].tolist()
+        tokens = 7 + 3 * (most - 1)
+        sizes = [len(tokenizer(word)) for word in ("the", "unaffable", "cat")] * 9
+        firsts = np.cumsum([0, *sizes])
+        assert tags == [word for word in range(27) if firsts[word] < tokens]
+
+
 def test_sentences_stand_in_the_middle_of_their_context(tokenizer):
     words = tf.ragged.constant([["cat"]])
     rows = WordWindows(tokenizer, 9)(
@@ -165,11 +185,13 @@ def test_sentences_stand_in_the_middle_of_their_context(tokenizer):
 
 def test_conformance(tokenizer):
     words = tf.ragged.constant(SENTENCES, ragged_rank=1)
-    layer = WordWindows(tokenizer, 12)
+    layer = WordWindows(tokenizer, 12, max_windows=2)
     check_preprocessing(layer, words)
     assert layer(words[:0])["word"].shape[0] == 0
     with pytest.raises(InputError, match="sequence_length=4"):
         WordWindows(tokenizer, 4)
+    with pytest.raises(InputError, match="max_windows=0"):
+        WordWindows(tokenizer, max_windows=0)
 
 
 def test_context_on_one_side_alone(tokenizer):
