@@ -121,14 +121,15 @@ def main() -> None:
         odds.append(abs(answer["no_answer_score"] - theirs["odds"][name]))
         if texts[0] != texts[1]:
             other.append([answer["answer"], theirs["predictions"][name]])
-    starts, ends = rows.maps["start"], rows.maps["end"]
+    starts, ends = rows.maps["context_start"], rows.maps["context_end"]
+    contexts = [context.encode() for context in examples.columns["context"]]
     differing = [
         {
             "gold": examples.targets[rows.example[row]][0].text,
             **{
-                who: examples.columns["context"][rows.example[row]][
+                who: contexts[rows.example[row]][
                     int(starts[row, first]) : int(ends[row, last])
-                ]
+                ].decode()
                 for who, (first, last) in (
                     ("ours", targets[row]),
                     ("theirs", theirs["targets"][row]),

@@ -47,7 +47,7 @@ def attention_of(predictor: Predictor, example: Examples, answer: dict[str, Any]
         answer: What the predictor said to it.
     """
     rows = predictor.rows(example)
-    inputs = rows.inputs([_row(rows, answer)])
+    inputs = rows.inputs([_row(rows, example, answer)])
     # (1, length) or (1, texts, length) -> (texts, length), of which one is taken: (1, length)
     text = answer.get("choice", 0)
     row = {
@@ -64,11 +64,12 @@ def attention_of(predictor: Predictor, example: Examples, answer: dict[str, Any]
     )
 
 
-def _row(rows, answer: dict[str, Any]) -> int:
-    starts = rows.maps.get("start")
+def _row(rows, example: Examples, answer: dict[str, Any]) -> int:
+    starts = rows.maps.get("context_start")
     if starts is None or not answer.get("answer"):
         return 0
-    begins = starts.to_tensor(-1).numpy() == answer["start"]
+    before = example.encodable().columns["context"][0][: answer["start"]].encode()
+    begins = starts.to_tensor(-1).numpy() == len(before)
     begins &= rows.maps["may_start"].to_tensor(False).numpy()
     return int(begins.any(axis=1).argmax())
 

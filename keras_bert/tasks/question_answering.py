@@ -1,6 +1,7 @@
 """Extractive question answering: the answer is a span of the context."""
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import keras
@@ -9,12 +10,8 @@ import tensorflow as tf
 
 from keras_bert.errors import InputError
 from keras_bert.models.span_predictor import BertSpanPredictor
-from keras_bert.tasks.answer_spans import (
-    best_spans,
-    character_offsets,
-    has_most_context,
-    span_targets,
-)
+from keras_bert.tasks.answer_choice import ANSWER_INPUTS, choose_answers
+from keras_bert.tasks.answer_spans import has_most_context, span_targets
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.predictor import Predictor
 from keras_bert.tasks.rows import Rows, unpadded
@@ -100,110 +97,62 @@ class QuestionAnsweringPredictor(Predictor):
             stride=values["stride"],
             query_length=values["query_length"],
         )
+        self._choose = tf.function(
+            functools.partial(
+                choose_answers,
+                n_best=values["n_best"],
+                longest=values["max_answer_length"],
+                null_threshold=values["null_threshold"] if values["unanswerable"] else None,
+            ),
+            input_signature=ANSWER_INPUTS,
+        )
 
     def encode(self, examples: Examples) -> Rows:
-        contexts = [text.encode() for text in examples.columns["context"]]
-        questions = [text.encode() for text in examples.columns["question"]]
-        windows = self._windows(tf.constant(contexts, tf.string), tf.constant(questions, tf.string))
-        example, index = windows["example"].numpy(), windows["context_index"].numpy()
-        starts, ends = (
-            character_offsets(contexts, example, windows[name].numpy())
-            for name in ("context_start", "context_end")
+        contexts, questions = (
+            tf.constant(examples.columns[name], tf.string) for name in ("context", "question")
         )
+        windows = self._windows(contexts, questions)
+        example, index = windows["example"], windows["context_index"]
         features = unpadded(windows)
         lengths = features["token_ids"].row_lengths()
-        maps = {"start": starts, "end": ends, "may_start": has_most_context(example, index)}
+        maps = {name: windows[name] for name in ("context_start", "context_end")}
+        maps["may_start"] = has_most_context(example, index)
         targets = None
         if examples.targets is not None:
-            places = np.array([_place(answers) for answers in examples.targets]).reshape(-1, 2)
-            first, last = span_targets(places, example, index, starts, ends)
+            pairs = zip(examples.columns["context"], examples.targets, strict=True)
+            places = np.array([_place(*pair) for pair in pairs], np.int64).reshape(-1, 2)
+            arrays = (example, index, maps["context_start"], maps["context_end"])
+            first, last = span_targets(places, *(array.numpy() for array in arrays))
             targets = {"start_logits": tf.constant(first), "end_logits": tf.constant(last)}
         return Rows(
             features,
-            example=example,
+            example=example.numpy(),
             sequence_length=self.sequence_length,
             pad_id=self.tokenizer.vocabulary.pad_id,
             targets=targets,
             maps={
-                name: tf.RaggedTensor.from_tensor(array, lengths=lengths)
-                for name, array in maps.items()
+                name: tf.RaggedTensor.from_tensor(tensor, lengths=lengths)
+                for name, tensor in maps.items()
             },
         )
 
     def decode(self, examples, rows, outputs):
+        contexts = examples.encodable().columns["context"]
         answers = []
-        for first in range(0, len(examples), _CHUNK):
-            part = examples.part(first, first + _CHUNK)
+        for first in range(0, len(contexts), _CHUNK):
+            part = contexts[first : first + _CHUNK]
             low, high = np.searchsorted(rows.example, [first, first + len(part)])
-            logits = {name: _padded(arrays[low:high]) for name, arrays in outputs.items()}
             maps = {name: ragged[low:high] for name, ragged in rows.maps.items()}
-            found = self._candidates(rows.example[low:high] - first, maps, logits)
-            for context, candidates in zip(part.columns["context"], found, strict=True):
-                answers.append(self._answer(context, candidates))
-        return answers
-
-    def _candidates(self, example, maps, logits) -> Iterator["_Candidates"]:
-        """What may answer each of some examples, the best first."""
-        starts, ends = maps["start"].to_tensor(-1).numpy(), maps["end"].to_tensor(-1).numpy()
-        spans = best_spans(
-            logits["start_logits"],
-            logits["end_logits"],
-            may_start=maps["may_start"].to_tensor(False).numpy(),
-            may_end=starts >= 0,
-            n_best=self.options["n_best"],
-            longest=self.options["max_answer_length"],
-        )
-        owner = example[spans.row]
-        order = np.lexsort((-spans.score, owner))
-        begins, stops, scores = (
-            array[order].tolist()
-            for array in (
-                starts[spans.row, spans.start],
-                ends[spans.row, spans.end],
-                spans.score,
+            chosen = self._choose(
+                tf.constant(part, tf.string),
+                *(_padded(outputs[name][low:high]) for name in ("start_logits", "end_logits")),
+                tf.constant(rows.example[low:high] - first, tf.int32),
+                maps["may_start"].to_tensor(False),
+                maps["context_start"].to_tensor(-1),
+                maps["context_end"].to_tensor(-1),
             )
-        )
-        count = int(example[-1]) + 1
-        splits = np.searchsorted(owner[order], np.arange(count + 1))
-        # The window that speaks least for no answer decides: (rows,) -> (examples,)
-        null = logits["start_logits"][:, 0].astype(np.float64) + logits["end_logits"][:, 0]
-        null = np.minimum.reduceat(null, np.searchsorted(example, np.arange(count)))
-        for low, high, score in zip(splits[:-1], splits[1:], null.tolist(), strict=True):
-            yield _Candidates(begins[low:high], stops[low:high], scores[low:high], score)
-
-    def _answer(self, context: str, candidates: "_Candidates") -> dict[str, Any]:
-        """Chooses among the candidates, of which those of the same text count once."""
-        top: list[dict[str, Any]] = []
-        size = self.options["n_best"]
-        empty = {"answer": "", "start": 0, "end": 0, "score": 0.0}
-        # None once it has its place.
-        null = {**empty, "score": candidates.null_score} if self.options["unanswerable"] else None
-        seen = set()
-        for start, end, score in zip(*candidates[:3], strict=True):
-            if null and null["score"] > score:
-                top.append(null)
-                null = None
-            if len(top) >= size:
-                break
-            text = context[start:end]
-            if text not in seen:
-                seen.add(text)
-                top.append({"answer": text, "start": start, "end": end, "score": score})
-        if null:
-            top.append(null)
-        best = next((entry for entry in top if entry["answer"]), None)
-        difference = round(candidates.null_score - (best["score"] if best else 0.0), 6)
-        answer = best or empty
-        if self.options["unanswerable"] and (
-            best is None or difference > self.options["null_threshold"]
-        ):
-            answer = next(entry for entry in top if not entry["answer"])
-        # The entries now tell probabilities; `answer` is one of them.
-        scores = np.array([entry["score"] for entry in top])
-        shares = np.exp(scores - scores.max(initial=-np.inf))
-        for entry, share in zip(top, shares / shares.sum(), strict=True):
-            entry["score"] = round(float(share), 6)
-        return {**answer, "no_answer_score": difference, "top": top}
+            answers += _as_dictionaries(chosen)
+        return answers
 
     def loss(self):
         return {"start_logits": half_cross_entropy, "end_logits": half_cross_entropy}
@@ -215,26 +164,19 @@ class QuestionAnsweringPredictor(Predictor):
         }
 
 
-class _Candidates(NamedTuple):
-    """Spans that may answer one question, the best first, and the score of no answer."""
-
-    starts: list[int]
-    ends: list[int]
-    scores: list[float]
-    null_score: float
-
-
 @keras.saving.register_keras_serializable("keras_bert")
 def half_cross_entropy(targets, logits):
     """Returns the share of the start, or of the end, in the loss of each row, their mean."""
     return 0.5 * keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
 
 
-def _place(answers: list[GoldAnswer]) -> tuple[int, int]:
-    """First character and exclusive end of the answer to learn, equal where there is none."""
+def _place(context: str, answers: list[GoldAnswer]) -> tuple[int, int]:
+    """First byte and exclusive end of the answer to learn, equal where there is none."""
     if not answers or answers[0].start is None:
         return 0, 0
-    return answers[0].start, answers[0].start + len(answers[0].text)
+    text, start = answers[0]
+    first, last = (len(context[:place].encode()) for place in (start, start + len(text)))
+    return first, last
 
 
 def _padded(arrays: list[np.ndarray]) -> np.ndarray:
@@ -244,3 +186,27 @@ def _padded(arrays: list[np.ndarray]) -> np.ndarray:
     # (rows, longest)
     result[np.arange(lengths.max()) < lengths[:, np.newaxis]] = np.concatenate(arrays)
     return result
+
+
+def _as_dictionaries(chosen: dict[str, Any]) -> list[dict[str, Any]]:
+    """The answers of `choose_answers`, each as JSON has it."""
+    top = chosen.pop("top")
+    size = top["answer"].shape[1]
+    entries = _entries({name: tf.reshape(values, [-1]) for name, values in top.items()})
+    differences = chosen.pop("no_answer_score").numpy().round(6).tolist()
+    counts = top["count"].numpy().tolist()
+    return [
+        {**answer, "no_answer_score": difference, "top": entries[place : place + count]}
+        for answer, difference, place, count in zip(
+            _entries(chosen), differences, range(0, len(entries), size), counts, strict=True
+        )
+    ]
+
+
+def _entries(fields: dict[str, tf.Tensor]) -> list[dict[str, Any]]:
+    columns = [fields[name].numpy() for name in ("answer", "start", "end", "score")]
+    columns[-1] = columns[-1].round(6)
+    return [
+        {"answer": text.decode(), "start": start, "end": end, "score": score}
+        for text, start, end, score in zip(*(column.tolist() for column in columns), strict=True)
+    ]
