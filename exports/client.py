@@ -75,7 +75,8 @@ class Client:
         deadline: float. Seconds for each request, repetitions included.
         retries: int, from 0 to 4. How often a request may be repeated.
         batch_size: int or None. Inputs of more rows are cut in several requests, one after
-            another, and their outputs joined; with None they never are.
+            another, and their outputs joined, those of fewer columns with zeros or empty strings
+            behind them; with None they never are.
 
     Raises:
         InputError: If an argument is out of range.
@@ -295,17 +296,23 @@ def _as_array(name: str, value: Any, description: TensorDescription | None) -> n
 
 
 def _joined(replies: Sequence[tuple[int, dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:
+    """Rows of several replies in one; what is narrower gets zeros or empty strings behind it."""
     result = {}
     for name in replies[0][1]:
         parts = [reply[name] for _, reply in replies]
-        shapes = {part.shape[1:] for part in parts}
-        whole = all(
-            part.shape[:1] == (rows,) for part, (rows, _) in zip(parts, replies, strict=True)
-        )
-        if len(shapes) > 1 or not whole:
+        ranks = {part.ndim for part in parts}
+        counts = [len(part) if part.ndim else None for part in parts]
+        if len(ranks) > 1 or counts != [rows for rows, _ in replies]:
             raise InputError(
                 f"output {name!r} cannot be joined from several requests, because it has not one "
-                "row of the same shape for each row of the input; `batch_size` must be None"
+                "row for each row of the input; `batch_size` must be None"
             )
-        result[name] = np.concatenate(parts)
+        widest = np.max([part.shape[1:] for part in parts], axis=0, initial=0)
+        result[name] = np.concatenate([_widened(part, widest) for part in parts])
     return result
+
+
+def _widened(part: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    filling = b"" if part.dtype == object else 0
+    missing = [(0, int(size)) for size in shape - part.shape[1:]]
+    return np.pad(part, [(0, 0), *missing], constant_values=filling) if any(missing) else part

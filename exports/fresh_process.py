@@ -18,7 +18,7 @@ import tensorflow as tf
 
 
 def operations(directory: str) -> list[str]:
-    """Names of all operations that TensorFlow alone does not know."""
+    """Names of all operations of a SavedModel."""
     from tensorflow.core.protobuf import saved_model_pb2
 
     saved_model = saved_model_pb2.SavedModel()
@@ -32,12 +32,21 @@ def operations(directory: str) -> list[str]:
         for function in graph.library.function:
             nodes += function.node_def
         names |= {node.op for node in nodes} - functions
-    return sorted(name for name in names if not hasattr(tf.raw_ops, name))
+    return sorted(names)
+
+
+def foreign(names: list[str]) -> list[str]:
+    """Those that TensorFlow alone does not know."""
+    return [name for name in names if not hasattr(tf.raw_ops, name)]
 
 
 def load_in_python(directory: str, calls: dict[str, dict]) -> dict[str, dict]:
     """`tf.saved_model.load`, as a Python user calls it: the reply of each signature."""
-    loaded = tf.saved_model.load(directory)
+    return replies_of(tf.saved_model.load(directory), calls)
+
+
+def replies_of(loaded, calls: dict[str, dict]) -> dict[str, dict]:
+    """The reply of each signature of a loaded model."""
     replies = {}
     for name in loaded.signatures:
         if name not in calls:
@@ -46,7 +55,7 @@ def load_in_python(directory: str, calls: dict[str, dict]) -> dict[str, dict]:
         specs = function.structured_input_signature[1]
         inputs = {key: tf.constant(calls[name][key], spec.dtype) for key, spec in specs.items()}
         reply = function(**inputs)
-        replies[name] = _as_lists({key: tensor.numpy() for key, tensor in reply.items()})
+        replies[name] = _told({key: tensor.numpy() for key, tensor in reply.items()})
     return replies
 
 
@@ -55,47 +64,51 @@ def load_in_session(directory: str, calls: dict[str, dict]) -> tuple[dict[str, d
     replies = {}
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], directory)
-        inputs = _inputs(graph)
-        for name in inputs:
+        described = _described(graph)
+        for name in described:
             signature = graph.signature_def[name]
             outputs = {key: info.name for key, info in signature.outputs.items()}
             feeds = {info.name: calls[name][key] for key, info in signature.inputs.items()}
-            replies[name] = _as_lists(session.run(outputs, feeds))
-    return replies, inputs
+            replies[name] = _told(session.run(outputs, feeds))
+    return replies, described
 
 
-def _inputs(graph) -> dict:
-    """Names, types and shapes of what each signature of a meta graph takes."""
-    described = {}
-    for name, signature in graph.signature_def.items():
-        if name.startswith("__"):
-            continue
-        described[name] = {
-            key: {
-                "dtype": tf.dtypes.as_dtype(info.dtype).name,
-                "shape": [None if d.size == -1 else d.size for d in info.tensor_shape.dim],
-            }
-            for key, info in signature.inputs.items()
-        }
-    return described
-
-
-def _as_lists(reply: dict) -> dict:
+def _described(graph) -> dict:
+    """Names, types and shapes of what each signature of a meta graph takes and returns."""
     return {
-        name: [
-            [item.decode() if isinstance(item, bytes) else float(item) for item in row]
-            if array.ndim == 2
-            else row.decode()
-            for row in array
-        ]
-        for name, array in reply.items()
+        name: {"inputs": _specs(signature.inputs), "outputs": _specs(signature.outputs)}
+        for name, signature in graph.signature_def.items()
+        if not name.startswith("__")
     }
+
+
+def _specs(tensors) -> dict:
+    return {
+        key: {
+            "dtype": tf.dtypes.as_dtype(info.dtype).name,
+            "shape": [None if d.size == -1 else d.size for d in info.tensor_shape.dim],
+        }
+        for key, info in tensors.items()
+    }
+
+
+def _told(reply: dict) -> dict:
+    """Arrays as JSON: shape and flat values, bytes as text with surrogates for what is none."""
+    told = {}
+    for name, array in reply.items():
+        values = array.reshape(-1).tolist()
+        is_text = array.dtype == object
+        if is_text:
+            values = [value.decode("utf-8", "surrogateescape") for value in values]
+        told[name] = {"shape": list(array.shape), "text": is_text, "values": values}
+    return told
 
 
 def main() -> None:
     directory = sys.argv[1]
     calls = json.load(sys.stdin)
-    answer = {"foreign_operations": operations(directory)}
+    names = operations(directory)
+    answer = {"operations": names, "foreign_operations": foreign(names)}
     import tensorflow_text  # noqa: F401 - registers its operations
 
     answer["python"] = load_in_python(directory, calls)

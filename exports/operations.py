@@ -14,3 +14,6 @@ SERVED_TEXT_OPERATIONS = frozenset(
         "FastBertNormalize",
     }
 )
+
+# TensorFlow has them, and they call Python.
+REFUSED_OPERATIONS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})

@@ -1,7 +1,9 @@
 """The options of `python -m exports`."""
 
 import dataclasses
+from typing import Literal
 
+from exports.limits import Limits
 from keras_bert.command_line import option
 
 
@@ -11,6 +13,16 @@ class SavedModelOptions:
 
     model: str = option(help="fine-tuned model directory")
     output: str = option(help="directory that gets a new numbered version, 1, 2, ...")
+    name: str = option("bert", help="name of the model on the server")
+    precision: Literal["float32", "bfloat16", "float16"] = option(
+        "float32", help="type of the weights and of the computation; its cost is printed"
+    )
+    max_text_bytes: int = option(
+        Limits.text_bytes, help="bytes that are read of a text; the rest is not looked at"
+    )
+    max_windows: int = option(
+        Limits.windows, help="rows of the model's length that a long text becomes, at most"
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,31 +1,22 @@
 """`python -m exports verify`: does a SavedModel load and answer where it will be served?"""
 
 import json
-import math
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exports.operations import SERVED_TEXT_OPERATIONS
+import numpy as np
+
+from exports.operations import REFUSED_OPERATIONS, SERVED_TEXT_OPERATIONS
 from exports.options import VerifyOptions
+from exports.probes import probes
 from keras_bert.errors import InputError
 
 DESCRIPTION = "assets.extra/signatures.json"
-PROBES = ["", "a", "Some words, and more.", "Ünïcode 你好 ß", "[MASK] [SEP]", "long " * 2000]
-# Ids of this little range every vocabulary has.
-_IDS = [[2, 1, 3], [2, 3, 0]]
-_CALLS = {
-    "serving_default": {"text": PROBES},
-    "pairs": {"text_a": PROBES, "text_b": PROBES[::-1]},
-    "serving_features": {
-        "token_ids": _IDS,
-        "segment_ids": [[0, 0, 1], [0, 0, 0]],
-        "padding_mask": [[True, True, True], [True, True, False]],
-    },
-}
-_TOLERANCE = 1e-5
+# Between two ways of loading: they may fuse operations otherwise.
+_TOLERANCES = {"float32": 1e-4, "bfloat16": 3e-2, "float16": 3e-3}
 
 
 def verify(options: VerifyOptions) -> None:
@@ -42,14 +33,15 @@ def verify(options: VerifyOptions) -> None:
 def check_version(
     directory: Path,
     *,
-    expected: Sequence[Sequence[float]] | None = None,
+    expected: Mapping[str, Mapping[str, np.ndarray]] | None = None,
     hidden_paths: Sequence[str] = (),
 ) -> list[str]:
     """Loads an export as Python and as TensorFlow Serving do, and compares.
 
     Args:
         directory: Path. A version directory.
-        expected: Probabilities for `PROBES` of the model in memory, where there is one.
+        expected: Replies to `probes` of the model in memory, where there is one; some outputs of
+            some signatures are enough.
         hidden_paths: Paths of this machine that must not stand in the graph.
 
     Returns:
@@ -59,51 +51,73 @@ def check_version(
         InputError: On the first failure.
     """
     description = _read_description(directory)
-    answer = _load_in_fresh_process(directory)
-    foreign = sorted(set(answer["foreign_operations"]) - SERVED_TEXT_OPERATIONS)
-    if foreign:
-        raise InputError(
-            f"{directory}: TensorFlow Serving does not have the operation {', '.join(foreign)}"
-        )
-    declared = {name: value["inputs"] for name, value in description["signatures"].items()}
-    if answer["signatures"] != declared:
-        raise InputError(
-            f"{directory}: the signatures differ from {DESCRIPTION}. "
-            f"Received: {answer['signatures']}"
-        )
-    for name, reply in answer["python"].items():
-        _check_probabilities(f"{directory}: {name}", reply["probabilities"])
-        _compare(f"{directory}: {name}", "the session loader", reply, answer["session"][name])
-    if expected is not None:
-        reply = answer["python"]["serving_default"]
-        in_memory = {**reply, "probabilities": expected}
-        _compare(str(directory), "the model in memory", reply, in_memory)
+    declared = description["signatures"]
+    calls = probes(declared)
+    answer = _load_in_fresh_process(directory, calls)
+    _check_operations(directory, answer["operations"], answer["foreign_operations"])
+    for kind in ("inputs", "outputs"):
+        found = {name: signature[kind] for name, signature in answer["signatures"].items()}
+        wanted = {name: _specs(signature[kind]) for name, signature in declared.items()}
+        if found != wanted:
+            raise InputError(
+                f"{directory}: the signatures' {kind} differ from {DESCRIPTION}. Received: {found}"
+            )
+    tolerance = _TOLERANCES[description["precision"]]
+    replies = {way: as_arrays(answer[way]) for way in ("python", "session")}
+    for name, reply in replies["python"].items():
+        place = f"{directory}: {name}"
+        _check_finite(place, reply)
+        if reply.keys() != replies["session"][name].keys():
+            raise InputError(f"{place}: the two loaders have other outputs")
+        _compare(place, "the session loader", reply, replies["session"][name], tolerance)
+        if name in (expected or {}):
+            _compare(place, "the model in memory", reply, expected[name], tolerance)
     _check_paths(directory, hidden_paths)
-    operations = ", ".join(answer["foreign_operations"])
+    rows = sum(len(next(iter(call.values()))) for call in calls.values())
     return [
         f"{directory}: signatures {', '.join(declared)}",
-        f"loads in Python and in a session, in a process with nothing but TensorFlow and "
-        f"tensorflow-text; every signature answers probes alike, {len(PROBES)} texts among them",
-        f"text operations, all of which TensorFlow Serving has: {operations}",
+        "loads in Python and in a session, in a process with nothing but TensorFlow and "
+        f"tensorflow-text; every signature answers probes alike, {rows} rows",
+        "text operations, all of which TensorFlow Serving has: "
+        + ", ".join(answer["foreign_operations"]),
     ]
 
 
+def read_description(directory: Path) -> dict[str, Any]:
+    """Returns what an export says of itself.
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
+    path = directory / DESCRIPTION
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; a version of an export has it")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: damaged: {error}") from error
+
+
 def _read_description(directory: Path) -> dict[str, Any]:
-    for name in ("saved_model.pb", "variables/variables.index", DESCRIPTION):
+    for name in ("saved_model.pb", "variables/variables.index"):
         if not (directory / name).is_file():
             raise InputError(f"{directory / name}: no such file; a version of an export has it")
-    try:
-        return json.loads((directory / DESCRIPTION).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{directory / DESCRIPTION}: damaged: {error}") from error
+    return read_description(directory)
 
 
-def _load_in_fresh_process(directory: Path) -> dict[str, Any]:
+def _specs(tensors: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"dtype": tensor["dtype"], "shape": tensor["shape"]}
+        for name, tensor in tensors.items()
+    }
+
+
+def _load_in_fresh_process(directory: Path, calls: dict) -> dict[str, Any]:
     script = Path(__file__).with_name("fresh_process.py")
     # Isolated: neither the current directory nor PYTHONPATH lends the process our modules.
     result = subprocess.run(
         [sys.executable, "-I", str(script), str(directory.resolve())],
-        input=json.dumps(_CALLS),
+        input=json.dumps(calls),
         capture_output=True,
         text=True,
         check=False,
@@ -118,20 +132,59 @@ def _load_in_fresh_process(directory: Path) -> dict[str, Any]:
     return answer
 
 
-def _check_probabilities(place: str, rows: Sequence[Sequence[float]]) -> None:
-    for index, row in enumerate(rows):
-        if not all(map(math.isfinite, row)) or abs(sum(row) - 1) > _TOLERANCE:
-            raise InputError(f"{place}: probe {index} is answered by probabilities {row}")
-
-
-def _compare(place: str, whose: str, reply: dict[str, Any], other: dict[str, Any]) -> None:
-    same_text = all(reply[name] == other[name] for name in ("label", "labels"))
-    pairs = zip(reply["probabilities"], other["probabilities"], strict=True)
-    difference = max(abs(a - b) for row, twin in pairs for a, b in zip(row, twin, strict=True))
-    if not same_text or difference > _TOLERANCE:
+def _check_operations(directory: Path, all_of_them: list[str], foreign: list[str]) -> None:
+    lacking = sorted(set(foreign) - SERVED_TEXT_OPERATIONS)
+    lacking += sorted(set(all_of_them) & REFUSED_OPERATIONS)
+    if lacking:
         raise InputError(
-            f"{place}: {whose} answers otherwise: probabilities differ by {difference:.1e}"
+            f"{directory}: TensorFlow Serving does not have the operation {', '.join(lacking)}"
         )
+
+
+def as_arrays(replies: dict[str, dict[str, dict]]) -> dict[str, dict[str, np.ndarray]]:
+    """Arrays of what `fresh_process.py` tells."""
+    return {
+        name: {
+            key: np.array(
+                [_bytes(value) for value in told["values"]], object if told["text"] else None
+            ).reshape(told["shape"])
+            for key, told in reply.items()
+        }
+        for name, reply in replies.items()
+    }
+
+
+def _bytes(value: Any) -> Any:
+    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+
+
+def _check_finite(place: str, reply: Mapping[str, np.ndarray]) -> None:
+    for name, array in reply.items():
+        if array.dtype != object and not np.isfinite(array).all():
+            row = np.argwhere(~np.isfinite(array))[0][0]
+            raise InputError(f"{place}: {name} of probe {row} is not finite: {array[row]}")
+
+
+def _compare(
+    place: str,
+    whose: str,
+    reply: Mapping[str, np.ndarray],
+    other: Mapping[str, np.ndarray],
+    tolerance: float,
+) -> None:
+    for name in sorted(reply.keys() & other.keys()):
+        array, twin = reply[name], np.asarray(other[name])
+        if array.shape != twin.shape:
+            difference = f"{name} has the shapes {array.shape} and {twin.shape}"
+        elif array.dtype == object:
+            differs = array != twin
+            difference = f"{array[differs][0]} and {twin[differs][0]}" if differs.any() else ""
+        else:
+            near = np.allclose(array, twin, rtol=tolerance, atol=tolerance)
+            gap = np.abs(array.astype(float) - twin.astype(float)).max(initial=0)
+            difference = "" if near else f"{name} differ by {gap:.1e}"
+        if difference:
+            raise InputError(f"{place}: {whose} answers otherwise: {difference}")
 
 
 def _check_paths(directory: Path, hidden_paths: Sequence[str]) -> None:

@@ -172,11 +172,12 @@ def check_export(directory: Any, expected: Any) -> None:
 
     Args:
         directory: the version.
-        expected: probabilities of the model in memory for `exports.verification.PROBES`.
+        expected: what the model in memory answers to `exports.probes`: arrays by the names of
+            signatures and outputs.
     """
     from exports.verification import check_version
 
-    lines = check_version(directory, expected=expected.tolist())
+    lines = check_version(directory, expected=expected)
     assert len(lines) == 3
 
 

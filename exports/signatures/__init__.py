@@ -1,0 +1,1 @@
+"""What an exported model takes and answers: a module for each kind of task."""

@@ -1,0 +1,242 @@
+"""What the signatures of all tasks share."""
+
+import abc
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+
+from exports.limits import Limits
+from keras_bert.inference import InferenceFunction
+from keras_bert.models.base import INPUT_DTYPES
+from keras_bert.tasks.predictor import Predictor
+from keras_bert.text.packing import LENGTH_STEP
+
+STRINGS = tf.TensorSpec([None], tf.string)
+# Rows that the encoder computes at a time: memory has a bound, and rows of one length meet.
+ROWS_AT_A_TIME = 16
+# Ids of this little range every vocabulary has.
+_FEW_IDS = {
+    "token_ids": [[2, 1, 3], [2, 3, 0]],
+    "segment_ids": [[0, 0, 1], [0, 0, 0]],
+    "padding_mask": [[True, True, True], [True, True, False]],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A function that a server calls by its name.
+
+    Args:
+        name: str.
+        function: Of the inputs by keyword; returns a dictionary of tensors.
+        inputs: `tf.TensorSpec` of each input.
+        outputs: What each output means.
+        example: Values for each input, for documentation and to warm a server up.
+    """
+
+    name: str
+    function: Callable[..., dict[str, tf.Tensor]]
+    inputs: Mapping[str, tf.TensorSpec]
+    outputs: Mapping[str, str]
+    example: Mapping[str, list]
+
+
+class TaskSignatures(abc.ABC):
+    """The signatures of a fine-tuned model, with its text processing before and behind it.
+
+    The weights are constants of the graph, cast once to `precision`; all signatures share them.
+
+    Args:
+        predictor: `Predictor` of the family.
+        precision: str or None. See `InferenceFunction`.
+        limits: `Limits`.
+
+    Attributes:
+        family: type. The `Predictor` that they belong to.
+    """
+
+    family: ClassVar[type[Predictor]]
+
+    def __init__(
+        self, predictor: Predictor, *, precision: str | None = None, limits: Limits | None = None
+    ):
+        self.predictor = predictor
+        self.limits = limits or Limits()
+        self.precision = precision or predictor.model.dtype_policy.name
+        self._inference = InferenceFunction(predictor.model, precision=precision)
+        self._functions: dict[tuple, Any] = {}
+
+    @abc.abstractmethod
+    def signatures(self) -> list[Signature]:
+        """Returns the signatures, that of raw strings first."""
+
+    def concrete_functions(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """Returns what `tf.saved_model.save` takes as `signatures`."""
+        functions = {}
+        for signature in self.signatures():
+            named = {
+                key: tf.TensorSpec(spec.shape, spec.dtype, name=key)
+                for key, spec in signature.inputs.items()
+            }
+            function = tf.function(signature.function).get_concrete_function(**named)
+            functions[signature.name] = function
+        return functions
+
+    def description(self, functions: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what is stored beside an export: plain data.
+
+        Args:
+            functions: Those of `concrete_functions`.
+        """
+        predictor = self.predictor
+        described = {}
+        for signature in self.signatures():
+            outputs = functions[signature.name].structured_outputs
+            described[signature.name] = {
+                "inputs": {key: _shape(spec) for key, spec in signature.inputs.items()},
+                "outputs": {
+                    key: {**_shape(outputs[key]), "meaning": meaning}
+                    for key, meaning in signature.outputs.items()
+                },
+                "example": dict(signature.example),
+            }
+        return {
+            "task": predictor.name,
+            "labels": list(getattr(predictor.model, "labels", None) or ()),
+            "sequence_length": predictor.sequence_length,
+            "precision": self.precision,
+            "limits": dataclasses.asdict(self.limits),
+            "options": dict(predictor.options),
+            "signatures": described,
+        }
+
+    def features_signature(
+        self,
+        function: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]],
+        outputs: Mapping[str, str],
+    ) -> Signature:
+        """Returns the signature `serving_features`, which takes ids in the place of strings.
+
+        Args:
+            function: From the model's dictionary to the reply.
+            outputs: What each output means.
+        """
+        axes = len(self.predictor.model.input_signature()["token_ids"].shape)
+        example: dict[str, Any] = dict(_FEW_IDS)
+        for _ in range(axes - 2):
+            # One row with the texts as its choices.
+            example = {name: [values] for name, values in example.items()}
+        return Signature(
+            "serving_features",
+            lambda **features: function(features),
+            {name: tf.TensorSpec([None] * axes, dtype) for name, dtype in INPUT_DTYPES.items()},
+            outputs,
+            example,
+        )
+
+    def bounded(self, text: tf.Tensor) -> tf.Tensor:
+        """Returns the beginning of each text, as long as `Limits` allow."""
+        return tf.strings.substr(text, 0, self.limits.text_bytes)
+
+    def infer(self, features: dict[str, tf.Tensor]) -> Any:
+        """Returns the model's outputs, computed a few rows at a time, the shortest first.
+
+        Args:
+            features: the model's dictionary; `(rows, ..., length)`.
+
+        Returns:
+            What `Predictor.summarize` leaves of the model's outputs, floats in float32. Outputs of
+            tokens, `(rows, length, ...)`, are zeros where a row is over.
+        """
+        function = self._model_function(features)
+        has_token_outputs = self.predictor.has_token_outputs
+        mask = features["padding_mask"]
+        rows, length = tf.shape(mask)[0], tf.shape(mask)[-1]
+        # Columns that a row needs, as places of real tokens may have gaps.
+        places = tf.where(mask, tf.range(length) + 1, 0)
+        lengths = tf.reduce_max(places, axis=list(range(1, mask.shape.rank)))
+        order = tf.argsort(lengths, stable=True)
+
+        def part(number):
+            chosen = order[number * ROWS_AT_A_TIME : (number + 1) * ROWS_AT_A_TIME]
+            # One column at least: the greatest of no lengths is no number to count with.
+            longest = tf.reduce_max(tf.concat([tf.gather(lengths, chosen), [1]], 0))
+            columns = tf.minimum(-(-longest // LENGTH_STEP) * LENGTH_STEP, length)
+            inputs = {name: tf.gather(tensor, chosen) for name, tensor in features.items()}
+            for name in INPUT_DTYPES:
+                inputs[name] = inputs[name][..., :columns]
+            outputs = keras.tree.flatten(function(**inputs))
+            return [_widened(x, length) for x in outputs] if has_token_outputs else outputs
+
+        # One at least, so that there are outputs, if of no rows.
+        parts = tf.maximum(-(-rows // ROWS_AT_A_TIME), 1)
+        arrays = [
+            tf.TensorArray(
+                output.dtype, parts, element_shape=[None, *output.shape[1:]], infer_shape=False
+            )
+            for output in keras.tree.flatten(function.structured_outputs)
+        ]
+
+        def add(number, *arrays):
+            written = zip(arrays, part(number), strict=True)
+            return (number + 1, *(array.write(number, output) for array, output in written))
+
+        _, *arrays = tf.while_loop(
+            lambda number, *_: number < parts,
+            add,
+            (tf.constant(0), *arrays),
+            parallel_iterations=1,
+        )
+        back = tf.math.invert_permutation(order)
+        outputs = [tf.gather(array.concat(), back) for array in arrays]
+        return keras.tree.pack_sequence_as(function.structured_outputs, outputs)
+
+    def _model_function(self, features: dict[str, tf.Tensor]) -> Any:
+        """The model as a function of such features: one for all signatures."""
+        key = tuple((name, tensor.shape.rank) for name, tensor in sorted(features.items()))
+        if key not in self._functions:
+            inner = self._inference.concrete_function(features)
+
+            def infer(**inputs):
+                outputs = self.predictor.summarize(inner(**inputs))
+                # A reply is float32, whatever the model computes in.
+                return keras.tree.map_structure(
+                    lambda x: tf.cast(x, tf.float32) if x.dtype.is_floating else x, outputs
+                )
+
+            specs = {
+                name: tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype, name=name)
+                for name, tensor in sorted(features.items())
+            }
+            self._functions[key] = tf.function(infer).get_concrete_function(**specs)
+        return self._functions[key]
+
+
+def check_same_size(**texts: tf.Tensor) -> list[tf.Operation]:
+    """Returns the check that inputs have as many strings as each other.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If they have not; TensorFlow Serving answers with it.
+    """
+    (first, one), (second, other) = texts.items()
+    return [
+        tf.debugging.assert_equal(
+            tf.shape(one)[0],
+            tf.shape(other)[0],
+            message=f"{first} and {second} must have the same number of strings",
+        )
+    ]
+
+
+def _widened(output: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    """Zeros behind the columns that were computed: `(rows, columns, ...)` to `length`."""
+    after = tf.maximum(length - tf.shape(output)[1], 0)
+    paddings = [[0, 0], [0, after], *([[0, 0]] * (output.shape.rank - 2))]
+    return tf.pad(output, paddings)
+
+
+def _shape(tensor: Any) -> dict[str, Any]:
+    return {"dtype": tensor.dtype.name, "shape": tensor.shape.as_list()}

@@ -1,0 +1,287 @@
+"""Every family: its replies through both loaders are what its predictor answers."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from exports import fresh_process
+from exports.limits import Limits
+from exports.signatures.families import signatures_of
+from exports.verification import as_arrays
+from keras_bert.errors import InputError
+from keras_bert.tasks.examples import Examples
+from keras_bert.tasks.families import FAMILIES
+from keras_bert.text.tokenizer import BertTokenizer
+
+LABELS = {
+    "classification": ("no", "yes", "perhaps"),
+    "multi_label": ("short", "long"),
+    "tagging": ("O", "B-PER", "I-PER", "B-LOC", "I-LOC"),
+    "feature_tagging": ("O", "B-PER", "I-PER"),
+}
+OPTIONS = {
+    "question_answering": {
+        "stride": 5,
+        "query_length": 8,
+        "max_answer_length": 6,
+        "n_best": 4,
+        "unanswerable": True,
+    },
+    "feature_tagging": {"lstm_dim": 8},
+    "fill_mask": {"top_k": 3},
+}
+# Features are mixed from layers.
+LAYERS = {"feature_tagging": 4}
+TEXTS = ["the dog ran away", "", "Café! 你好 was Ünable", "word " * 60, "a"]
+MASKED = ["the [MASK] ran.", "[MASK][MASK] day", "no mask", "a [MASK] " + "word " * 60 + "[MASK]"]
+CHOICES = [["ran away", "was long now", ""], ["", "", ""], ["a", "", ""]]
+
+
+def predictor_of(name, config, vocabulary):
+    family = FAMILIES[name]
+    # Weights large enough for different texts to have clearly different answers.
+    config = dataclasses.replace(config, initializer_range=0.3, num_layers=LAYERS.get(name, 1))
+    options = OPTIONS.get(name, {})
+    arguments = family.model_arguments(LABELS.get(name, ()), {**family.defaults, **options})
+    keras.utils.set_random_seed(1)
+    model = family.model_class(config, **arguments)
+    return family(model, BertTokenizer(vocabulary, sequence_length=24), **options)
+
+
+@pytest.fixture(scope="module", params=sorted(FAMILIES))
+def exported(request, tiny_config, vocabulary, tmp_path_factory):
+    """The predictor, its SavedModel as Python loads it, the description, and the directory."""
+    predictor = predictor_of(request.param, tiny_config, vocabulary)
+    signatures = signatures_of(predictor, limits=Limits(text_bytes=2000, windows=8))
+    functions = signatures.concrete_functions()
+    directory = tmp_path_factory.mktemp(request.param)
+    tf.saved_model.save(tf.Module(), str(directory), signatures=functions)
+    loaded = tf.saved_model.load(str(directory))
+    return predictor, loaded, signatures.description(functions), str(directory)
+
+
+def replies(exported, calls):
+    """Replies of both loaders, which must be the same."""
+    _, loaded, description, directory = exported
+    examples = {name: x["example"] for name, x in description["signatures"].items()}
+    calls = {**examples, **calls}
+    first = as_arrays(fresh_process.replies_of(loaded, calls))
+    second, told = fresh_process.load_in_session(directory, calls)
+    second = as_arrays(second)
+    for name, reply in first.items():
+        assert set(reply) == set(description["signatures"][name]["outputs"])
+        assert told[name]["inputs"] == description["signatures"][name]["inputs"]
+        for key, array in reply.items():
+            assert array.shape == second[name][key].shape
+            if array.dtype == object:
+                assert (array == second[name][key]).all()
+            else:
+                assert np.isfinite(array).all()
+                np.testing.assert_allclose(array, second[name][key], atol=1e-5)
+    return first
+
+
+def texts(array):
+    return [value.decode() for value in array]
+
+
+def test_replies_are_the_predictors_answers(exported):
+    predictor = exported[0]
+    CHECKS[predictor.name](exported)
+
+
+def check_classification(exported):
+    predictor = exported[0]
+    both = {"text_a": TEXTS, "text_b": TEXTS[::-1]}
+    found = replies(exported, {"serving_default": {"text": TEXTS}, "pairs": both})
+    for name, columns in (("serving_default", {"text": TEXTS}), ("pairs", both)):
+        answers = predictor.predict(Examples(columns))
+        reply = found[name]
+        assert texts(reply["label"]) == [answer["label"] for answer in answers]
+        for row, labels, answer in zip(
+            reply["probabilities"], reply["labels"], answers, strict=True
+        ):
+            assert dict(zip(texts(labels), row, strict=True)) == pytest.approx(
+                answer["probabilities"], abs=1e-5
+            )
+
+
+def check_multi_label(exported):
+    reply = replies(exported, {"serving_default": {"text": TEXTS}})["serving_default"]
+    answers = exported[0].predict(Examples({"text": TEXTS}))
+    for row, chosen, labels, answer in zip(
+        reply["probabilities"], reply["chosen"], reply["labels"], answers, strict=True
+    ):
+        assert texts(labels[chosen.astype(bool)]) == answer["labels"]
+        assert row.tolist() == pytest.approx(list(answer["probabilities"].values()), abs=1e-5)
+
+
+def check_regression(exported):
+    reply = replies(exported, {"serving_default": {"text": TEXTS}})["serving_default"]
+    answers = exported[0].predict(Examples({"text": TEXTS}))
+    expected = [answer["score"] for answer in answers]
+    assert reply["score"].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def check_embedding(exported):
+    both = {"text_a": TEXTS, "text_b": TEXTS[::-1]}
+    found = replies(exported, {"serving_default": {"text": TEXTS}, "similarity": both})
+    answers = exported[0].predict(Examples({"text": TEXTS}))
+    vectors = [answer["embedding"] for answer in answers]
+    np.testing.assert_allclose(found["serving_default"]["embedding"], vectors, atol=1e-5)
+    answers = exported[0].predict(Examples(both))
+    expected = [answer["similarity"] for answer in answers]
+    assert found["similarity"]["similarity"].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def check_multiple_choice(exported):
+    context = ["the dog", "nothing", "word " * 60]
+    reply = replies(exported, {"serving_default": {"context": context, "choices": CHOICES}})
+    reply = reply["serving_default"]
+    assert reply["probabilities"][1].tolist() == [0, 0, 0]
+    assert reply["text"][1] == b""
+    for row in (0, 2):
+        choices = [text for text in CHOICES[row] if text]
+        (answer,) = exported[0].predict(Examples({"context": [context[row]], "choices": [choices]}))
+        assert reply["choice"][row] == answer["choice"]
+        assert reply["text"][row].decode() == answer["text"]
+        expected = [*answer["probabilities"], 0, 0][:3]
+        assert reply["probabilities"][row].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def check_question_answering(exported):
+    context = ["the dog ran. Café 你好 was long", "", "word one two " * 12, "see 1 2 3", "a b"]
+    question = ["who ran?", "what?", "two " * 30, "", "see " * 3]
+    reply = replies(exported, {"serving_default": {"question": question, "context": context}})
+    reply = reply["serving_default"]
+    answers = exported[0].predict(Examples({"question": question, "context": context}))
+    for row, answer in enumerate(answers):
+        text = reply["answer"][row].decode()
+        start, end = (int(reply[name][row]) for name in ("start", "end"))
+        assert (text, start, end) == (answer["answer"], answer["start"], answer["end"])
+        assert context[row][start:end] == text
+        assert reply["no_answer_score"][row] == pytest.approx(answer["no_answer_score"], abs=1e-4)
+        assert reply["top_counts"][row] == len(answer["top"])
+        for place, entry in enumerate(answer["top"]):
+            assert reply["top_answers"][row][place].decode() == entry["answer"]
+            assert reply["top_starts"][row][place] == entry["start"]
+            assert reply["top_ends"][row][place] == entry["end"]
+            assert reply["top_scores"][row][place] == pytest.approx(entry["score"], abs=1e-4)
+
+
+def check_tagging(exported):
+    sentences = [*TEXTS[:3], "one two three " * 10, "\x01"]
+    reply = replies(exported, {"serving_default": {"text": sentences}})["serving_default"]
+    answers = exported[0].predict(Examples({"text": sentences}))
+    found = 0
+    for row, answer in enumerate(answers):
+        count = reply["token_counts"][row]
+        assert texts(reply["tokens"][row][:count]) == answer["tokens"]
+        assert texts(reply["tags"][row][:count]) == answer["tags"]
+        spans = zip(reply["token_starts"][row], reply["token_ends"][row], strict=True)
+        pieces = [sentences[row][int(start) : int(end)] for start, end in spans]
+        assert pieces[:count] == answer["tokens"]
+        assert reply["entity_counts"][row] == len(answer["entities"])
+        for place, entity in enumerate(answer["entities"]):
+            assert reply["entities"][row][place].decode() == entity["text"]
+            assert reply["entity_types"][row][place].decode() == entity["type"]
+            assert reply["entity_starts"][row][place] == entity["start"]
+            assert reply["entity_ends"][row][place] == entity["end"]
+            assert reply["entity_scores"][row][place] == pytest.approx(entity["score"], abs=1e-5)
+            found += 1
+    assert found
+
+
+def check_fill_mask(exported):
+    reply = replies(exported, {"serving_default": {"text": MASKED}})["serving_default"]
+    # The last text's second mask is beyond the row's end; the third text has none.
+    assert reply["mask_counts"].tolist() == [1, 2, 0, 1]
+    assert (reply["tokens"][2] == b"").all()
+    answers = exported[0].predict(Examples({"text": MASKED[:2]}))
+    for row, answer in enumerate(answers):
+        for mask, entries in enumerate(answer["masks"]):
+            assert texts(reply["tokens"][row][mask]) == [entry["token"] for entry in entries]
+            assert texts(reply["texts"][row][mask]) == [entry["text"] for entry in entries]
+            expected = [entry["probability"] for entry in entries]
+            assert reply["scores"][row][mask].tolist() == pytest.approx(expected, abs=1e-5)
+    assert texts(reply["texts"][3][0])[0].endswith("word [MASK]")
+
+
+CHECKS = {
+    "classification": check_classification,
+    "multi_label": check_multi_label,
+    "regression": check_regression,
+    "embedding": check_embedding,
+    "multiple_choice": check_multiple_choice,
+    "question_answering": check_question_answering,
+    "tagging": check_tagging,
+    "feature_tagging": check_tagging,
+    "fill_mask": check_fill_mask,
+}
+
+
+def test_odd_input_is_answered_with_finite_numbers(exported):
+    _, loaded, description, _ = exported
+    odd = [b"", b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"a" * 50_000, b"a " * 50_000, b"[MASK]\x00"]
+    for name, signature in description["signatures"].items():
+        specs = signature["inputs"]
+        if any(spec["dtype"] != "string" for spec in specs.values()):
+            continue
+        for rows in (odd, odd[:0]):
+            call = {
+                key: tf.constant(
+                    [[text, text] for text in rows] if len(spec["shape"]) == 2 else rows,
+                    tf.string,
+                    shape=(len(rows), 2)[: len(spec["shape"])],
+                )
+                for key, spec in specs.items()
+            }
+            for output in loaded.signatures[name](**call).values():
+                assert output.shape[0] == len(rows)
+                if output.dtype.is_floating:
+                    assert np.isfinite(output).all()
+
+
+def test_inputs_of_different_sizes_are_refused(exported):
+    _, loaded, description, _ = exported
+    for name, signature in description["signatures"].items():
+        specs = signature["inputs"]
+        if len(specs) != 2:
+            continue
+        call = {
+            key: tf.fill((2 + number, 2)[: len(spec["shape"])], "a")
+            for number, (key, spec) in enumerate(specs.items())
+        }
+        with pytest.raises(tf.errors.InvalidArgumentError, match="same number of strings"):
+            loaded.signatures[name](**call)
+
+
+def test_rows_beyond_a_chunk_keep_their_order(tiny_config, vocabulary):
+    predictor = predictor_of("classification", tiny_config, vocabulary)
+    answer = signatures_of(predictor).concrete_functions()["serving_default"]
+    rows = ["word " * (number % 7) + "abcdefg"[number % 5] for number in range(40)]
+    expected = [predictor.predict(Examples({"text": [text]}))[0] for text in rows[:7]]
+    found = answer(text=tf.constant(rows))["probabilities"].numpy()
+    for row, one in zip(found, expected, strict=False):
+        assert row.tolist() == pytest.approx(list(one["probabilities"].values()), abs=1e-5)
+    for number, text in enumerate(rows):
+        np.testing.assert_allclose(found[number], found[rows.index(text)], atol=1e-5)
+
+
+def test_a_text_is_read_to_its_limit(tiny_config, vocabulary):
+    predictor = predictor_of("classification", tiny_config, vocabulary)
+    signatures = signatures_of(predictor, limits=Limits(text_bytes=8))
+    answer = signatures.concrete_functions()["serving_default"]
+    long, short = answer(text=tf.constant(["the dog ran", "the dog "]))["probabilities"].numpy()
+    np.testing.assert_allclose(long, short, atol=1e-6)
+
+
+def test_a_family_without_signatures_is_refused():
+    class Other:
+        name = "other"
+
+    with pytest.raises(InputError, match="can be exported"):
+        signatures_of(Other())
