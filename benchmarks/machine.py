@@ -2,7 +2,7 @@
 
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -16,8 +16,16 @@ def line() -> str:
                 processor = row.split(":", 1)[1].strip()
                 break
     packages = ("tensorflow", "tensorflow-text", "keras", "keras-hub")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    versions = ", ".join(filter(None, map(_version, packages)))
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return (
         f"{processor}, {os.cpu_count()} cores{load}; Python {platform.python_version()}, {versions}"
     )
+
+
+def _version(package: str) -> str:
+    """Empty where the package is not installed, as beside a peer."""
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return ""
