@@ -92,7 +92,7 @@ class SelfAttention(keras.layers.Layer):
         batch, _, length = ops.shape(attention_mask)
         projected = self.query_key_value(hidden)
         if real is not None:
-            projected = spread(projected, real)
+            projected = spread(projected, real, training=training)
         tokens = ops.shape(projected)[0]
         # (batch * length, 3 * hidden) -> (batch, length, 3, heads, head)
         projected = ops.reshape(projected, (batch, length, 3, self.num_heads, self.head_dim))
@@ -109,7 +109,7 @@ class SelfAttention(keras.layers.Layer):
         # (batch, length, heads, head) -> (batch * length, heads * head)
         context = ops.reshape(context, (tokens, self.hidden_dim))
         if real is not None:
-            context = drop_padding(context, real)
+            context = drop_padding(context, real, training=training)
         return {**result, "output": self.output_dense(context)}
 
     def _attend(self, projected, attention_mask, training, return_probabilities):

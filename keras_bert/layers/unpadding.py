@@ -45,26 +45,34 @@ def _rounded(count: Any) -> Any:
     return (count + step - 1) // step * step
 
 
-def drop_padding(tokens: Any, real: RealTokens) -> Any:
+def drop_padding(tokens: Any, real: RealTokens, *, training: bool | None = True) -> Any:
     """Keeps the real tokens: `(batch * length, width)` to `(kept, width)`."""
+    if not training:
+        return ops.take(tokens, real.places, axis=0)
     return _gathered(tokens, real.places, lambda upstream: restore_padding(upstream, real))
 
 
-def restore_padding(tokens: Any, real: RealTokens) -> Any:
+def restore_padding(tokens: Any, real: RealTokens, *, training: bool | None = True) -> Any:
     """Puts real tokens back among zeros: `(kept, width)` to `(batch * length, width)`."""
-    return ops.where(real.is_real, spread(tokens, real), ops.zeros((), tokens.dtype))
+    found = spread(tokens, real, training=training)
+    return ops.where(real.is_real, found, ops.zeros((), tokens.dtype))
 
 
-def spread(tokens: Any, real: RealTokens) -> Any:
+def spread(tokens: Any, real: RealTokens, *, training: bool | None = True) -> Any:
     """Puts real tokens back; padding gets some token, which nobody may look at.
 
     Its gradient is that of `restore_padding`: what flows back from padding is left out.
     """
+    if not training:
+        return ops.take(tokens, real.order, axis=0)
     return _gathered(tokens, real.order, lambda upstream: drop_padding(upstream, real))
 
 
 def _gathered(tokens: Any, places: Any, gradient_of: Callable[[Any], Any]) -> Any:
-    """The tokens at `places`, with a gradient that is a gather too: scattering is slower."""
+    """The tokens at `places`, with a gradient that is a gather too: scattering is slower.
+
+    Not outside of training: a SavedModel would hold the gradient and warn of it.
+    """
 
     @ops.custom_gradient
     def gather(tokens):

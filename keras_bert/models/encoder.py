@@ -129,7 +129,7 @@ class BertEncoder(BertModel):
 
         def whole(hidden):
             if real is not None:
-                hidden = restore_padding(hidden, real)
+                hidden = restore_padding(hidden, real, training=training)
             # (batch * length, hidden) -> (batch, length, hidden)
             return ops.reshape(hidden, (batch, length, self.config.hidden_dim))
 
