@@ -107,7 +107,9 @@ def test_offsets_are_characters_of_the_text(model, tokenizer):
     tagger = EveryWord(model, tokenizer)
 
     @settings(max_examples=20, deadline=None)
-    @given(st.text(st.sampled_from("ab C.'’s(你 \t\u00a0\u0301\x00é😀") | st.characters()))
+    @given(
+        st.text(st.sampled_from("ab C.'’s(你 \t\u00a0\u0301\x00é😀") | st.characters(codec="utf-8"))
+    )
     def check(text):
         (answer,) = tagger.predict(Examples({"text": [text]}))
         assert len(answer["tags"]) == len(answer["tokens"])
