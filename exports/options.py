@@ -13,7 +13,7 @@ class SavedModelOptions:
 
     model: str = option(help="fine-tuned model directory")
     output: str = option(help="directory that gets a new numbered version, 1, 2, ...")
-    name: str = option("bert", help="name of the model on the server")
+    name: str = option("model", help="name of the model on the server")
     precision: Literal["float32", "bfloat16", "float16"] = option(
         "float32", help="type of the weights and of the computation; its cost is printed"
     )
