@@ -51,6 +51,7 @@ def check_version(
         InputError: On the first failure.
     """
     description = _read_description(directory)
+    _check_paths(directory, hidden_paths)
     declared = description["signatures"]
     calls = probes(declared)
     answer = _load_in_fresh_process(directory, calls)
@@ -72,7 +73,6 @@ def check_version(
         _compare(place, "the session loader", reply, replies["session"][name], tolerance)
         if name in (expected or {}):
             _compare(place, "the model in memory", reply, expected[name], tolerance)
-    _check_paths(directory, hidden_paths)
     rows = sum(len(next(iter(call.values()))) for call in calls.values())
     return [
         f"{directory}: signatures {', '.join(declared)}",

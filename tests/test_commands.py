@@ -253,6 +253,7 @@ def ask(monkeypatch, capsys, model, lines):
     return code, captured.out.splitlines(), captured.err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_predict_and_export_answer_alike(work, monkeypatch, capsys):
     texts = ["The cat and the dog.", "One soup is not a tea.", "A bird!"]
     lines = [json.dumps({"text": text}) for text in texts]

@@ -86,6 +86,7 @@ def test_sentence_order_and_phrases(make_shards, tmp_path):
     assert "next_sentence_loss" in metrics["after"]
 
 
+@pytest.mark.slow
 def test_two_lengths_in_one_run(make_shards, tmp_path, capsys):
     short = make_shards("nsp")
     long = make_shards("long", "--sequence-length", "64")

@@ -293,6 +293,7 @@ def test_devices_share_the_batch_of_a_host(shards, vocabulary):
             assert [row for part in own for row in masks_by_number(part)] == masks_by_number(batch)
 
 
+@pytest.mark.slow
 def test_reading_is_silent(shards, vocabulary, capfd):
     """TensorFlow complains of slices that are cut again, on the terminal of a progress bar."""
     batches(shards, vocabulary, count=6, batch_size=8)

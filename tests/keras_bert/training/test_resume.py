@@ -67,6 +67,7 @@ def test_a_run_that_diverges_stops(work, tmp_path, capsys):
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_stopped_again_and_again(work, tmp_path, capsys):
     run = tmp_path / "run"
     arguments = command(work, run)
