@@ -147,7 +147,11 @@ def test_an_operation_that_serving_lacks_is_refused(tmp_path, capsys):
     description.parent.mkdir(exist_ok=True)
     text = {"text": {"dtype": "string", "shape": [None]}}
     signature = {"inputs": text, "outputs": text, "example": {"text": ["a b"]}}
-    written = {"precision": "float32", "signatures": {"serving_default": signature}}
+    written = {
+        "task": "other",
+        "precision": "float32",
+        "signatures": {"serving_default": signature},
+    }
     description.write_text(json.dumps(written))
     refused(capsys, tmp_path / "1", "does not have the operation TFText>RoundRobinTrim")
 
