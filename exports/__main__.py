@@ -22,6 +22,11 @@ COMMANDS = {
         "exports.serving.command:serve",
         "Serve versions for development and tests; in production use TensorFlow Serving.",
     ),
+    "demo": Command(
+        options.DemoOptions,
+        "exports.demo.command:demo",
+        "Open a page in the browser to try the newest version with.",
+    ),
 }
 
 

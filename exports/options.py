@@ -50,3 +50,15 @@ class ServeOptions:
     max_message_bytes: int = option(64 << 20, help="bytes that one request may have")
     deadline: float = option(30.0, help="seconds after which a request is given up")
     poll_interval: float = option(1.0, help="seconds between two looks for a new version")
+
+
+@dataclasses.dataclass(frozen=True)
+class DemoOptions:
+    """Options of `python -m exports demo`."""
+
+    directory: str = option(
+        help="directory of numbered versions, of which the newest is shown, or one version",
+        positional=True,
+    )
+    host: str = option("127.0.0.1", help="address to listen on; 0.0.0.0 opens it to the network")
+    port: int = option(7860, help="port of the page; 0 takes a free one")
