@@ -54,7 +54,7 @@ def table(label: str, headers: list[str], widths: list[str]) -> gr.Dataframe:
         type="array",
         interactive=False,
         wrap=True,
-        max_height=400,
+        max_height=320,
         buttons=[],
     )
 

@@ -65,7 +65,10 @@ def page(model: DemoModel) -> gr.Blocks:
         try:
             reply = form.answer(*(value or "" for value in values))
         except InputError as error:
-            return [f'<div class="problem">{html.escape(str(error))}</div>', *nothing]
+            message = html.escape(str(error))
+            # The first letter, as `capitalize` would lower the others.
+            message = message[:1].upper() + message[1:]
+            return [f'<div class="problem">{message}</div>', *nothing]
         milliseconds = 1000 * (time.perf_counter() - start)
         return [f'<div class="facts">Answered in {milliseconds:.0f} ms.</div>', *reply]
 

@@ -18,11 +18,12 @@ def answers(model: DemoModel) -> Form:
     ]
     outputs = [
         gr.Textbox(label="Answer", interactive=False),
+        gr.Textbox(label="Score of no answer against the best one", interactive=False),
+        table("Best answers", ["Answer", "Probability", "Characters"], ["50%", "25%", "25%"]),
+        # Last, as it is as long as the context.
         gr.HighlightedText(
             label="Where it stands", color_map={"answer": "green"}, interactive=False
         ),
-        gr.Textbox(label="Score of no answer against the best one", interactive=False),
-        table("Best answers", ["Answer", "Probability", "Characters"], ["50%", "25%", "25%"]),
     ]
 
     def answer(question, context):
@@ -43,7 +44,7 @@ def answers(model: DemoModel) -> Form:
             for text, share, start, end in list(best)[: reply["top_counts"]]
         ]
         told = _about_no_answer(reply["no_answer_score"], model.description["options"])
-        return found or "none in this context", _marked(context, spans), told, rows
+        return found or "none in this context", told, rows, _marked(context, spans)
 
     return Form(inputs, outputs, answer, model.examples())
 
@@ -85,7 +86,7 @@ def masks(model: DemoModel) -> Form:
     outputs = [
         gr.Textbox(label="The text with the most probable words", interactive=False),
         table(
-            "Alternatives", ["Mask", "Word", "Probability", "Text"], ["10%", "20%", "20%", "50%"]
+            "Alternatives", ["Mask", "Word", "Probability", "Text"], ["16%", "20%", "24%", "40%"]
         ),
     ]
 

@@ -8,8 +8,9 @@ from exports.demo.form import Form, check_filled, lines_of
 from exports.demo.model import DemoModel
 from keras_bert.errors import InputError
 
-# More would be no table that one can read.
-_MOST_TEXTS = 12
+# As much as one can read at a glance.
+_MOST_TEXTS = 10
+_MOST_CHARACTERS = 36
 _MOST_BARS = 20
 
 
@@ -122,7 +123,13 @@ def _heat_map(lines: list[str], cosines: np.ndarray):
     """A table whose cells are the bluer the more alike two texts are."""
     numbers = [str(number) for number in range(1, len(lines) + 1)]
     frame = pd.DataFrame(cosines, columns=numbers)
-    frame.insert(0, "", [f"{number}  {line}" for number, line in zip(numbers, lines, strict=True)])
+    frame.insert(
+        0, "", [f"{number}. {_short(line)}" for number, line in zip(numbers, lines, strict=True)]
+    )
     return frame.style.format("{:.2f}", subset=numbers).background_gradient(
         "Blues", vmin=0, vmax=1, subset=numbers
     )
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= _MOST_CHARACTERS else line[: _MOST_CHARACTERS - 1] + "…"

@@ -37,15 +37,15 @@ INPUTS = {
 }
 # What has no answer, and what the page says.
 REFUSED = {
-    "classification": ([" ", "a"], "the text is empty"),
-    "multi_label": (["", ""], "the text is empty"),
-    "regression": (["\n", ""], "the text is empty"),
-    "question_answering": (["who?", ""], "the context is empty"),
+    "classification": ([" ", "a"], "The text is empty"),
+    "multi_label": (["", ""], "The text is empty"),
+    "regression": (["\n", ""], "The text is empty"),
+    "question_answering": (["who?", ""], "The context is empty"),
     "multiple_choice": (["the dog", "a\na"], "Received: 2, 1 of them different"),
     "embedding": (["one\n\n"], "Received: 1"),
-    "tagging": ([""], "the text is empty"),
-    "feature_tagging": ([""], "the text is empty"),
-    "fill_mask": (["<b>no mask</b>"], "the text has no [MASK]"),
+    "tagging": ([""], "The text is empty"),
+    "feature_tagging": ([""], "The text is empty"),
+    "fill_mask": (["<b>no mask</b>"], "The text has no [MASK]"),
 }
 
 
@@ -136,7 +136,7 @@ def check_regression(model, shown):
     assert float(shown["label"]) == pytest.approx(score, abs=1e-3)
 
 
-def check_question_answering(model, answer, marked, told, best):
+def check_question_answering(model, answer, told, best, marked):
     question, context = INPUTS["question_answering"]
     reply = model.ask(question=question, context=context)
     assert "".join(piece["token"] for piece in marked) == context
@@ -162,9 +162,9 @@ def check_embedding(model, matrix):
     reply = model.ask("similarity", text_a="the dog ran", text_b="it was long")
     rows = [[float(cell) for cell in row[1:]] for row in matrix["data"]]
     assert [row[0] for row in matrix["data"]] == [
-        "1  the dog ran",
-        "2  it was long",
-        "3  the dog ran",
+        "1. the dog ran",
+        "2. it was long",
+        "3. the dog ran",
     ]
     assert [row[number] for number, row in enumerate(rows)] == pytest.approx([1, 1, 1])
     assert rows[0][1] == pytest.approx(reply["similarity"], abs=1e-5)
