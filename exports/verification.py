@@ -163,6 +163,7 @@ def _bytes(value: Any) -> Any:
 
 
 def check_finite(place: str, reply: Mapping[str, np.ndarray]) -> None:
+    """Raises `InputError` if an output holds what is no number."""
     for name, array in reply.items():
         if array.dtype != object and not np.isfinite(array).all():
             row = np.argwhere(~np.isfinite(array))[0][0]
@@ -182,6 +183,15 @@ def compare(
     other: Mapping[str, np.ndarray],
     tolerance: float,
 ) -> None:
+    """Raises `InputError` if outputs that both have differ.
+
+    Args:
+        place: str. What is checked, for messages.
+        whose: str. Of whom the others are, for messages.
+        reply: The outputs.
+        other: Those that they must be near.
+        tolerance: float. Relative and absolute.
+    """
     for name in sorted(reply.keys() & other.keys()):
         array, twin = reply[name], np.asarray(other[name])
         if array.shape != twin.shape:
