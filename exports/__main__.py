@@ -1,4 +1,4 @@
-"""`python -m exports`: SavedModels for TensorFlow Serving."""
+"""`python -m exports`: SavedModels for TensorFlow Serving; models for ONNX Runtime and LiteRT."""
 
 import sys
 from collections.abc import Sequence
@@ -11,6 +11,16 @@ COMMANDS = {
         options.SavedModelOptions,
         "exports.saved_model:export",
         "Export a model with its text processing and verify it in a fresh process.",
+    ),
+    "onnx": Command(
+        options.OnnxOptions,
+        "exports.portable.command:onnx",
+        "Write a model that takes ids for ONNX Runtime and verify it there.",
+    ),
+    "litert": Command(
+        options.LiteRTOptions,
+        "exports.portable.command:litert",
+        "Write a model that takes ids for LiteRT on phones and verify it there.",
     ),
     "verify": Command(
         options.VerifyOptions,

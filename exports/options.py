@@ -26,6 +26,30 @@ class SavedModelOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class OnnxOptions:
+    """Options of `python -m exports onnx`."""
+
+    model: str = option(help="model directory: an encoder, pre-trained or fine-tuned")
+    output: str = option(help="new directory for model.onnx, vocabulary and labels")
+    encoder_only: bool = option(False, help="leave out what stands on the encoder")
+
+
+@dataclasses.dataclass(frozen=True)
+class LiteRTOptions:
+    """Options of `python -m exports litert`."""
+
+    model: str = option(help="model directory: an encoder, pre-trained or fine-tuned")
+    output: str = option(help="new directory for model.tflite, vocabulary and labels")
+    encoder_only: bool = option(False, help="leave out what stands on the encoder")
+    length: int | None = option(
+        None, help="one row of so many tokens at a time; by default rows and tokens may vary"
+    )
+    weights: Literal["float32", "float16", "int8"] = option(
+        "float32", help="type of the weights in the file; its cost is printed"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class VerifyOptions:
     """Options of `python -m exports verify`."""
 

@@ -69,14 +69,14 @@ def check_version(
     replies = {way: as_arrays(answer[way]) for way in ("python", "session")}
     for name, reply in replies["python"].items():
         place = f"{directory}: {name}"
-        _check_finite(place, reply)
+        check_finite(place, reply)
         if description["task"] == "classification":
             _check_sums(place, reply["probabilities"])
         if reply.keys() != replies["session"][name].keys():
             raise InputError(f"{place}: the two loaders have other outputs")
-        _compare(place, "the session loader", reply, replies["session"][name], tolerance)
+        compare(place, "the session loader", reply, replies["session"][name], tolerance)
         if name in (expected or {}):
-            _compare(place, "the model in memory", reply, expected[name], tolerance)
+            compare(place, "the model in memory", reply, expected[name], tolerance)
     rows = sum(len(next(iter(call.values()))) for call in calls.values())
     return [
         f"{directory}: signatures {', '.join(declared)}",
@@ -162,7 +162,8 @@ def _bytes(value: Any) -> Any:
     return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
 
 
-def _check_finite(place: str, reply: Mapping[str, np.ndarray]) -> None:
+def check_finite(place: str, reply: Mapping[str, np.ndarray]) -> None:
+    """Raises `InputError` if an output holds what is no number."""
     for name, array in reply.items():
         if array.dtype != object and not np.isfinite(array).all():
             row = np.argwhere(~np.isfinite(array))[0][0]
@@ -175,13 +176,22 @@ def _check_sums(place: str, probabilities: np.ndarray) -> None:
             raise InputError(f"{place}: probe {row} is answered by probabilities {shares}")
 
 
-def _compare(
+def compare(
     place: str,
     whose: str,
     reply: Mapping[str, np.ndarray],
     other: Mapping[str, np.ndarray],
     tolerance: float,
 ) -> None:
+    """Raises `InputError` if outputs that both have differ.
+
+    Args:
+        place: str. What is checked, for messages.
+        whose: str. Of whom the others are, for messages.
+        reply: The outputs.
+        other: Those that they must be near.
+        tolerance: float. Relative and absolute.
+    """
     for name in sorted(reply.keys() & other.keys()):
         array, twin = reply[name], np.asarray(other[name])
         if array.shape != twin.shape:

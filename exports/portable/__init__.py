@@ -1,0 +1,1 @@
+"""Model directories to files that take ids: ONNX and LiteRT."""
