@@ -47,7 +47,8 @@ class Signature:
 class TaskSignatures(abc.ABC):
     """The signatures of a fine-tuned model, with its text processing before and behind it.
 
-    The weights are constants of the graph, cast once to `precision`; all signatures share them.
+    The weights are cast once to `precision` and shared by all signatures. See `InferenceFunction`
+    for which of them are constants of the graph.
 
     Args:
         predictor: `Predictor` of the family.
@@ -68,6 +69,11 @@ class TaskSignatures(abc.ABC):
         self.precision = precision or predictor.model.dtype_policy.name
         self._inference = InferenceFunction(predictor.model, precision=precision)
         self._functions: dict[tuple, Any] = {}
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """The weights outside of the graph, to be saved beside the functions."""
+        return self._inference.variables
 
     @abc.abstractmethod
     def signatures(self) -> list[Signature]:

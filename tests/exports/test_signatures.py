@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from exports import fresh_process
 from exports.limits import Limits
+from exports.saved_model import save
 from exports.signatures.families import signatures_of
 from exports.verification import as_arrays
 from keras_bert.errors import InputError
@@ -58,7 +59,7 @@ def exported(request, tiny_config, vocabulary, tmp_path_factory):
     signatures = signatures_of(predictor, limits=Limits(text_bytes=2000, windows=8))
     functions = signatures.concrete_functions()
     directory = tmp_path_factory.mktemp(request.param)
-    tf.saved_model.save(tf.Module(), str(directory), signatures=functions)
+    save(signatures, functions, directory)
     loaded = tf.saved_model.load(str(directory))
     return predictor, loaded, signatures.description(functions), str(directory)
 
