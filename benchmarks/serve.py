@@ -114,7 +114,9 @@ def make_models(size: str, vocab: Path, work: Path) -> None:
         if task != "squad":
             keras_hub.write(Checkpoint.of(model), work / f"keras_hub-{task}")
         for precision in ("float32", "bfloat16"):
-            export(work / f"model-{task}", work / f"ours-{task}-{precision}", precision)
+            output = work / f"ours-{task}-{precision}"
+            if not (output / "1").exists():
+                export(work / f"model-{task}", output, precision)
 
 
 def export(model: Path, output: Path, precision: str) -> None:
