@@ -1,17 +1,17 @@
-"""From strings to predictions beside KerasHub, `transformers` and ONNX Runtime, in one process each.
+"""From strings to predictions beside KerasHub, `transformers` and ONNX Runtime.
 
     python -m venv peers && peers/bin/pip install torch transformers onnxruntime onnx
     python benchmarks/serve.py --python peers/bin/python --vocab FILE --glue GLUE --squad SQUAD \
-        --work FOLDER [--size L12-H768]
+        --work FOLDER [--size base]
 
-GLUE holds `SST-2/dev.tsv` and `QQP/dev.tsv`, SQUAD `dev-v1.1*.json`; FILE is the `vocab.txt` of an
-uncased model. The models have random weights, the same in all contenders; their answers are compared
-first. Ours are what `python -m exports savedmodel` writes; `serve_keras.py` and `serve_torch.py` tell
-how the others are used. TensorFlow and torch have a process each; contenders take turns, batch by
-batch of real inputs in random order, so that all of them meet the same load of the machine. A call
-begins with strings and ends with Python values. Throughput is that of the median call; p50, p95 and
-p99 are milliseconds of a call. Results are printed and written to `benchmarks/results/serve.json`,
-those of other sizes are kept.
+GLUE holds `SST-2/dev.tsv` and `QQP/dev.tsv`, SQUAD `dev-v1.1*.json`; FILE is the `vocab.txt` of
+an uncased model. The models have random weights, the same in all contenders; their answers are
+compared first. Ours are what `python -m exports savedmodel` writes; `serve_keras.py` and
+`serve_torch.py` tell how the others are used. TensorFlow and torch have a process each; contenders
+take turns, batch by batch of real inputs in random order, so that all of them meet the same load of
+the machine. A call begins with strings and ends with Python values. Throughput is that of the
+median call; p50, p95 and p99 are milliseconds of a call. Results are printed and written to
+`benchmarks/results/serve.json`; those of other sizes are kept.
 """
 
 import argparse
@@ -78,7 +78,10 @@ def read_inputs(glue: Path, squad: Path) -> dict[str, list[list[str]]]:
         table = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         rows[task] = [tuple(row[column] for column in columns) for row in table]
     chosen = {task: random.Random(0).sample(found, ROWS) for task, found in rows.items()}
-    return {task: [list(column) for column in zip(*found)] for task, found in chosen.items()}
+    return {
+        task: [list(column) for column in zip(*found, strict=True)]
+        for task, found in chosen.items()
+    }
 
 
 def make_models(size: str, vocab: Path, work: Path) -> None:
@@ -190,7 +193,7 @@ def main() -> None:
     parser.add_argument("--glue", type=Path, required=True, help="folder of SST-2 and QQP")
     parser.add_argument("--squad", type=Path, required=True, help="folder of SQuAD 1.1")
     parser.add_argument("--work", type=Path, help="folder for the models; kept, if given")
-    parser.add_argument("--size", default="L12-H768", help="shape of the encoder")
+    parser.add_argument("--size", default="base", help="shape of the encoder")
     parser.add_argument("--seconds", type=float, default=60, help="for a task and a batch")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--batches", nargs="+", type=int, choices=BATCHES, default=BATCHES)

@@ -2,9 +2,9 @@
 
     python benchmarks/serve_keras.py DIRECTORY
 
-KerasHub is used as its documentation says: `from_preset`, the model's own preprocessor, whose length
-is 512 unless told otherwise, and `keras.export.ExportArchive` around both. For questions it has no
-model: the classifier's encoder gets a layer of two logits, reads one row of a context instead of
+KerasHub is used as its documentation says: `from_preset`, the model's own preprocessor, whose
+length is 512 unless told otherwise, and `keras.export.ExportArchive` around both. For questions it
+has no model: the classifier's encoder gets a layer of two logits, reads one row of a context and no
 windows over all of it, and returns the best places instead of a text.
 """
 

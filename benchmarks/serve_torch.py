@@ -18,6 +18,7 @@ import torch
 import transformers
 from onnxruntime.transformers import optimizer
 
+NAMES = ("text", "text_pair")
 LENGTH, STRIDE, LONGEST, BEST = 384, 128, 30, 20
 torch.set_grad_enabled(False)
 transformers.logging.set_verbosity_error()
@@ -30,7 +31,9 @@ def classify(task: str, dtype: torch.dtype, directory: Path) -> serve_worker.Ans
     )
 
     def answer(columns):
-        rows = [dict(zip(("text", "text_pair"), row, strict=False)) for row in zip(*columns)]
+        rows = [
+            dict(zip(NAMES[: len(row)], row, strict=True)) for row in zip(*columns, strict=True)
+        ]
         replies = pipeline(rows, batch_size=len(rows), truncation=True)
         return [{entry["label"]: entry["score"] for entry in reply}["1"] for reply in replies]
 
@@ -46,9 +49,7 @@ def best_text(context: str, windows: list[tuple]) -> str:
     """
     spans = []
     for starts, ends, offsets, places in windows:
-        first, last = (
-            places[np.argsort(logits[places])[-BEST:]] for logits in (starts, ends)
-        )
+        first, last = (places[np.argsort(logits[places])[-BEST:]] for logits in (starts, ends))
         for start in first:
             for end in last:
                 if 0 <= end - start < LONGEST:
@@ -159,7 +160,8 @@ def run_onnx(task: str, directory: Path) -> serve_worker.Answer:
     types = {"input_ids": "ids", "token_type_ids": "type_ids", "attention_mask": "attention_mask"}
 
     def answer(columns):
-        encoded = tokenizer.encode_batch(list(zip(*columns)) if len(columns) > 1 else columns[0])
+        pairs = list(zip(*columns, strict=True))
+        encoded = tokenizer.encode_batch(pairs if len(columns) > 1 else columns[0])
         owners = [row for row, one in enumerate(encoded) for _ in range(1 + len(one.overflowing))]
         rows = [window for one in encoded for window in (one, *one.overflowing)]
         feed = {
