@@ -111,8 +111,9 @@ def main() -> None:
     answer = {"operations": names, "foreign_operations": foreign(names)}
     import tensorflow_text  # noqa: F401 - registers its operations
 
-    answer["python"] = load_in_python(directory, calls)
+    # The session first: it gives its memory back, which TensorFlow's eager functions do not.
     answer["session"], answer["signatures"] = load_in_session(directory, calls)
+    answer["python"] = load_in_python(directory, calls)
     answer["modules"] = sorted(set(sys.modules) & {"keras_bert", "data_gen", "exports"})
     print(json.dumps(answer))
 

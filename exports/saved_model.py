@@ -48,8 +48,7 @@ def export(options: SavedModelOptions) -> Path:
     expected = replies(functions, description)
     version = output / str(next_version(output))
     with new_directory(version) as temporary:
-        # The weights are in the graph, so that the module is empty.
-        tf.saved_model.save(tf.Module(), str(temporary), signatures=functions)
+        save(signatures, functions, temporary)
         write_json(temporary / DESCRIPTION, description)
         write_warm_up(temporary, options.name, description)
         hidden = [str(Path(options.model).resolve()), str(output.resolve())]
@@ -60,6 +59,20 @@ def export(options: SavedModelOptions) -> Path:
         print(_cost(signatures, expected))
     print(version)
     return version
+
+
+def save(signatures: TaskSignatures, functions: Mapping[str, Any], directory: Path) -> None:
+    """Writes a SavedModel.
+
+    Args:
+        signatures: `TaskSignatures`.
+        functions: Its `concrete_functions`.
+        directory: Path.
+    """
+    module = tf.Module()
+    # A tracked list: what Keras layers hold is not tracked, and a server would not find it.
+    module.weights = signatures.variables
+    tf.saved_model.save(module, str(directory), signatures=functions)
 
 
 def replies(

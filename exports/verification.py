@@ -1,6 +1,7 @@
 """`python -m exports verify`: does a SavedModel load and answer where it will be served?"""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -126,6 +127,11 @@ def _load_in_fresh_process(directory: Path, calls: dict) -> dict[str, Any]:
         text=True,
         check=False,
     )
+    if result.returncode < 0:
+        raise InputError(
+            f"{directory}: the fresh process that loads it was ended by "
+            f"{signal.Signals(-result.returncode).name}; there may be too little memory"
+        )
     if result.returncode:
         lines = [line for line in result.stderr.splitlines() if line.strip()]
         reason = lines[-1] if lines else f"exit code {result.returncode}"

@@ -15,8 +15,9 @@ from keras_bert.tasks.predictor import Predictor
 from keras_bert.text.packing import LENGTH_STEP
 
 STRINGS = tf.TensorSpec([None], tf.string)
-# Rows that the encoder computes at a time: memory has a bound, and rows of one length meet.
-ROWS_AT_A_TIME = 16
+# Tokens, padding included, that the encoder computes at a time: memory has a bound, and rows of
+# like lengths meet.
+TOKENS_AT_A_TIME = 4096
 # Ids of this little range every vocabulary has.
 _FEW_IDS = {
     "token_ids": [[2, 1, 3], [2, 3, 0]],
@@ -47,7 +48,8 @@ class Signature:
 class TaskSignatures(abc.ABC):
     """The signatures of a fine-tuned model, with its text processing before and behind it.
 
-    The weights are constants of the graph, cast once to `precision`; all signatures share them.
+    The weights are cast once to `precision` and shared by all signatures. See `InferenceFunction`
+    for which of them are constants of the graph.
 
     Args:
         predictor: `Predictor` of the family.
@@ -68,6 +70,11 @@ class TaskSignatures(abc.ABC):
         self.precision = precision or predictor.model.dtype_policy.name
         self._inference = InferenceFunction(predictor.model, precision=precision)
         self._functions: dict[tuple, Any] = {}
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """The weights outside of the graph, to be saved beside the functions."""
+        return self._inference.variables
 
     @abc.abstractmethod
     def signatures(self) -> list[Signature]:
@@ -159,35 +166,46 @@ class TaskSignatures(abc.ABC):
         places = tf.where(mask, tf.range(length) + 1, 0)
         lengths = tf.reduce_max(places, axis=list(range(1, mask.shape.rank)))
         order = tf.argsort(lengths, stable=True)
+        # One column at least: no columns are nothing to compute with.
+        steps = tf.maximum(-(-tf.gather(lengths, order) // LENGTH_STEP), 1)
+        columns = tf.minimum(steps * LENGTH_STEP, length)
+        # (rows, ..., length): an input may be several rows of the encoder
+        tokens = columns * tf.reduce_prod(tf.shape(mask)[1:-1])
 
-        def part(number):
-            chosen = order[number * ROWS_AT_A_TIME : (number + 1) * ROWS_AT_A_TIME]
-            # One column at least: the greatest of no lengths is no number to count with.
-            longest = tf.reduce_max(tf.concat([tf.gather(lengths, chosen), [1]], 0))
-            columns = tf.minimum(-(-longest // LENGTH_STEP) * LENGTH_STEP, length)
+        def part(start):
+            # Tokens of the rows up to each one, all of them as long as it is.
+            needed = tokens[start:] * tf.range(1, rows - start + 1)
+            count = tf.reduce_sum(tf.cast(needed <= TOKENS_AT_A_TIME, tf.int32))
+            end = start + tf.maximum(count, 1)
+            longest = tf.reduce_max(tf.concat([columns[start:end], [1]], 0))
+            chosen = order[start:end]
             inputs = {name: tf.gather(tensor, chosen) for name, tensor in features.items()}
             for name in INPUT_DTYPES:
-                inputs[name] = inputs[name][..., :columns]
+                inputs[name] = inputs[name][..., :longest]
             outputs = keras.tree.flatten(function(**inputs))
-            return [_widened(x, length) for x in outputs] if has_token_outputs else outputs
+            return end, [_widened(x, length) for x in outputs] if has_token_outputs else outputs
 
-        # One at least, so that there are outputs, if of no rows.
-        parts = tf.maximum(-(-rows // ROWS_AT_A_TIME), 1)
         arrays = [
             tf.TensorArray(
-                output.dtype, parts, element_shape=[None, *output.shape[1:]], infer_shape=False
+                output.dtype,
+                size=1,
+                dynamic_size=True,
+                element_shape=[None, *output.shape[1:]],
+                infer_shape=False,
             )
             for output in keras.tree.flatten(function.structured_outputs)
         ]
 
-        def add(number, *arrays):
-            written = zip(arrays, part(number), strict=True)
-            return (number + 1, *(array.write(number, output) for array, output in written))
+        def add(number, start, *arrays):
+            end, outputs = part(start)
+            written = zip(arrays, outputs, strict=True)
+            return (number + 1, end, *(array.write(number, output) for array, output in written))
 
-        _, *arrays = tf.while_loop(
-            lambda number, *_: number < parts,
+        # Once at least, so that there are outputs, if of no rows.
+        _, _, *arrays = tf.while_loop(
+            lambda number, start, *_: (number == 0) | (start < rows),
             add,
-            (tf.constant(0), *arrays),
+            (tf.constant(0), tf.constant(0), *arrays),
             parallel_iterations=1,
         )
         back = tf.math.invert_permutation(order)

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from exports import fresh_process
 from exports.limits import Limits
+from exports.saved_model import save
+from exports.signatures import base
 from exports.signatures.families import signatures_of
 from exports.verification import as_arrays
 from keras_bert.errors import InputError
@@ -25,7 +27,7 @@ def exported(request, tiny_config, vocabulary, tmp_path_factory):
     signatures = signatures_of(predictor, limits=Limits(text_bytes=2000, windows=8))
     functions = signatures.concrete_functions()
     directory = tmp_path_factory.mktemp(request.param)
-    tf.saved_model.save(tf.Module(), str(directory), signatures=functions)
+    save(signatures, functions, directory)
     loaded = tf.saved_model.load(str(directory))
     return predictor, loaded, signatures.description(functions), str(directory)
 
@@ -235,7 +237,8 @@ def test_inputs_of_different_sizes_are_refused(exported):
             loaded.signatures[name](**call)
 
 
-def test_rows_beyond_a_chunk_keep_their_order(tiny_config, vocabulary):
+def test_rows_computed_in_parts_keep_their_order(tiny_config, vocabulary, monkeypatch):
+    monkeypatch.setattr(base, "TOKENS_AT_A_TIME", 64)
     predictor = predictor_of("classification", tiny_config, vocabulary)
     answer = signatures_of(predictor).concrete_functions()["serving_default"]
     rows = ["word " * (number % 7) + "abcdefg"[number % 5] for number in range(40)]

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from keras_bert.errors import InputError
 from keras_bert.inference import InferenceFunction
@@ -79,20 +80,36 @@ def test_unknown_precision(tiny_config):
         InferenceFunction(BertEncoder(tiny_config), precision="int8")
 
 
-def rewritten_operations(function):
+def rewritten_operations(function, features):
     """Operations that TensorFlow runs in the end, by name and kind."""
-    with tf.Graph().as_default() as graph:
-        tf.import_graph_def(function.graph.as_graph_def(), name="")
-    feeds = {
-        tensor.name: np.ones([2, 8][: tensor.shape.rank], tensor.dtype.as_numpy_dtype)
-        for tensor in function.inputs
-    }
-    metadata = tf.compat.v1.RunMetadata()
-    options = tf.compat.v1.RunOptions(output_partition_graphs=True)
-    with tf.compat.v1.Session(graph=graph) as session:
-        names = [tensor.name for tensor in function.outputs]
-        session.run(names, feeds, options=options, run_metadata=metadata)
-    return [node for part in metadata.partition_graphs for node in part.node]
+    # There is no public way to see them.
+    running = context.context()
+    running.enable_graph_collection()
+    try:
+        function(**{name: tf.constant(array) for name, array in features.items()})
+        metadata = running.export_run_metadata()
+    finally:
+        running.disable_graph_collection()
+    graphs = [part for found in metadata.function_graphs for part in found.partition_graphs]
+    return [node for graph in graphs for node in graph.node]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_is_constant(tiny_config, features, precision):
+    encoder = BertEncoder(tiny_config)
+    infer = InferenceFunction(encoder, precision=precision)
+    names = [variable.name for variable in infer.variables]
+    assert len(set(names)) == len(names)
+    tables = {v.path.split("/")[-2] for v in encoder.variables if v.path.endswith("embeddings")}
+    outside = {name.split("/")[-2] for name in names}
+    if precision == "float32":
+        matrices = sum(len(variable.shape) == 2 for variable in encoder.variables)
+        assert tables < outside
+        assert len(names) == matrices
+    else:
+        assert tables == outside
+    captured = infer.concrete_function(features).variables
+    assert {id(variable) for variable in captured} == {id(v) for v in infer.variables}
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="oneDNN rewrites graphs on x86 alone")
@@ -102,7 +119,7 @@ def test_products_and_layer_norms_are_fused(tiny_config, features, precision, ac
     config = dataclasses.replace(tiny_config, activation=activation)
     encoder = with_random_biases(BertEncoder(config, pooler=False))
     function = InferenceFunction(encoder, precision=precision).concrete_function(features)
-    nodes = rewritten_operations(function)
+    nodes = rewritten_operations(function, features)
     if not any("MatMul" in node.op and node.op.startswith("_Mkl") for node in nodes):
         pytest.skip("oneDNN is switched off, or does not know the type on this processor")
     operations = [node.op for node in nodes]
