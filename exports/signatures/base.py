@@ -136,9 +136,15 @@ class TaskSignatures(abc.ABC):
         for _ in range(axes - 2):
             # One row with the texts as its choices.
             example = {name: [values] for name, values in example.items()}
+
+        def answer(**features):
+            with tf.control_dependencies(_check_same_shape(features)):
+                features = {name: tf.identity(tensor) for name, tensor in features.items()}
+            return function(features)
+
         return Signature(
             "serving_features",
-            lambda **features: function(features),
+            answer,
             {name: tf.TensorSpec([None] * axes, dtype) for name, dtype in INPUT_DTYPES.items()},
             outputs,
             example,
@@ -246,6 +252,16 @@ def check_same_size(**texts: tf.Tensor) -> list[tf.Operation]:
             tf.shape(other)[0],
             message=f"{first} and {second} must have the same number of strings",
         )
+    ]
+
+
+def _check_same_shape(features: Mapping[str, tf.Tensor]) -> list[tf.Operation]:
+    shape = tf.shape(features["token_ids"])
+    return [
+        tf.debugging.assert_equal(
+            tf.shape(tensor), shape, message=f"{name} must have the shape of token_ids"
+        )
+        for name, tensor in features.items()
     ]
 
 

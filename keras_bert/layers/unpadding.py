@@ -40,7 +40,9 @@ class RealTokens(NamedTuple):
 
 def _rounded(count: Any) -> Any:
     """The next multiple of 16, or of an eighth of the largest power of two within `count`."""
-    power = ops.floor(ops.log2(ops.cast(ops.maximum(count, 1), "float32")))
+    # Padding alone gets some token too: without any there would be nothing to put back.
+    count = ops.maximum(count, 1)
+    power = ops.floor(ops.log2(ops.cast(count, "float32")))
     step = ops.cast(ops.maximum(ops.power(2.0, power - 3), 16), "int32")
     return (count + step - 1) // step * step
 

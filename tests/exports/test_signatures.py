@@ -1,10 +1,16 @@
 """Every family: its replies through both loaders are what its predictor answers."""
 
+import functools
+import itertools
+from pathlib import Path
+
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from exports import fresh_process
+from exports.client import Client, ClientError
 from exports.limits import Limits
 from exports.saved_model import save
 from exports.signatures import base
@@ -13,6 +19,8 @@ from exports.verification import as_arrays
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import FAMILIES
+from tests.exports import wire
+from tests.exports.local_server import running, together
 from tests.exports.small_models import predictor_of
 
 TEXTS = ["the dog ran away", "", "Café! 你好 was Ünable", "word " * 60, "a"]
@@ -26,10 +34,24 @@ def exported(request, tiny_config, vocabulary, tmp_path_factory):
     predictor = predictor_of(request.param, tiny_config, vocabulary)
     signatures = signatures_of(predictor, limits=Limits(text_bytes=2000, windows=8))
     functions = signatures.concrete_functions()
-    directory = tmp_path_factory.mktemp(request.param)
+    directory = tmp_path_factory.mktemp(request.param) / "1"
     save(signatures, functions, directory)
     loaded = tf.saved_model.load(str(directory))
     return predictor, loaded, signatures.description(functions), str(directory)
+
+
+@pytest.fixture(scope="module")
+def server(exported):
+    """The local server; it runs requests as soon as they have `wire.ROWS` rows together."""
+    directory = Path(exported[3]).parent
+    with running(directory, max_batch_size=wire.ROWS, batch_timeout=60_000, deadline=60) as result:
+        yield result
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with Client(server.grpc_address, deadline=60, batch_size=wire.ROWS) as result:
+        yield result
 
 
 def replies(exported, calls):
@@ -223,18 +245,85 @@ def test_odd_input_is_answered_with_finite_numbers(exported):
                     assert np.isfinite(output).all()
 
 
+def test_padding_alone_is_answered_with_finite_numbers(exported):
+    _, loaded, description, _ = exported
+    for name, signature in description["signatures"].items():
+        call = {
+            key: tf.zeros([2] * len(spec["shape"]), spec["dtype"])
+            for key, spec in signature["inputs"].items()
+        }
+        for output in loaded.signatures[name](**call).values():
+            assert output.shape[0] == 2
+            if output.dtype.is_floating:
+                assert np.isfinite(output).all()
+
+
 def test_inputs_of_different_sizes_are_refused(exported):
     _, loaded, description, _ = exported
     for name, signature in description["signatures"].items():
-        specs = signature["inputs"]
-        if len(specs) != 2:
+        inputs = wire.inputs_of(signature, ["a", "b", "c"])
+        if len(inputs) == 1:
             continue
         call = {
-            key: tf.fill((2 + number, 2)[: len(spec["shape"])], "a")
-            for number, (key, spec) in enumerate(specs.items())
+            key: tf.constant(array[number:], signature["inputs"][key]["dtype"])
+            for number, (key, array) in enumerate(inputs.items())
         }
-        with pytest.raises(tf.errors.InvalidArgumentError, match="same number of strings"):
+        message = "must have the same number of strings|must have the shape of token_ids"
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             loaded.signatures[name](**call)
+
+
+def loaded_reply(exported, name, inputs):
+    _, loaded, description, _ = exported
+    specs = description["signatures"][name]["inputs"]
+    tensors = {key: tf.constant(value, specs[key]["dtype"]) for key, value in inputs.items()}
+    return {key: value.numpy() for key, value in loaded.signatures[name](**tensors).items()}
+
+
+@pytest.mark.parametrize("strings", [wire.TEXTS, wire.ODD], ids=["texts", "odd"])
+def test_replies_over_the_wire(exported, server, client, strings):
+    for name, signature in exported[2]["signatures"].items():
+        inputs = wire.inputs_of(signature, strings)
+        expected = loaded_reply(exported, name, inputs)
+        wire.assert_replies(client.predict(inputs, signature=name), expected)
+        wire.assert_replies(wire.rest_reply(server, name, inputs, signature["outputs"]), expected)
+
+
+def test_requests_of_different_widths_are_joined(exported, server, client):
+    for name, signature in exported[2]["signatures"].items():
+        inputs = wire.inputs_of(signature, wire.TEXTS)
+        parts = [
+            {key: array[start:end] for key, array in inputs.items()}
+            for start, end in itertools.pairwise((0, 1, 3, 5, wire.ROWS))
+        ]
+        runs = server.metric("serving_batch_rows_count", signature=name)
+        found = together(*(functools.partial(client.predict, x, signature=name) for x in parts))
+        assert server.metric("serving_batch_rows_count", signature=name) == runs + 1
+        for part, reply in zip(parts, found, strict=True):
+            wire.assert_replies(reply, loaded_reply(exported, name, part), joined=True)
+        # The client cuts, and joins replies of different widths.
+        whole = {key: np.concatenate([x, np.resize(x[1:2], x.shape)]) for key, x in inputs.items()}
+        reply = client.predict(whole, signature=name)
+        wire.assert_replies(reply, loaded_reply(exported, name, whole))
+
+
+def test_no_rows_and_unequal_rows_over_the_wire(exported, server, client):
+    for name, signature in exported[2]["signatures"].items():
+        inputs = wire.inputs_of(signature, wire.TEXTS)
+        none = {key: array[:0] for key, array in inputs.items()}
+        wire.assert_replies(
+            client.predict(none, signature=name), loaded_reply(exported, name, none)
+        )
+        if len(inputs) == 1:
+            continue
+        unequal = {key: array[number:] for number, (key, array) in enumerate(inputs.items())}
+        with pytest.raises(ClientError) as caught:
+            client.predict(unequal, signature=name)
+        assert caught.value.code == grpc.StatusCode.INVALID_ARGUMENT
+        columns = {key: wire.as_json(array.tolist()) for key, array in unequal.items()}
+        status, reply = server.predict({"signature_name": name, "inputs": columns})
+        assert status == 400
+        assert set(reply) == {"error"}
 
 
 def test_rows_computed_in_parts_keep_their_order(tiny_config, vocabulary, monkeypatch):

@@ -12,7 +12,7 @@ from keras_bert.models.classifier import BertClassifier
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer
 from tests.backends import call_with_gradients, needs_varying_shapes
-from tests.conformance import assert_equal
+from tests.conformance import assert_equal, flatten, mean_square
 
 
 def twins(make, config):
@@ -51,6 +51,17 @@ def test_graph_with_unknown_shapes(tiny_config, features, dtype):
     assert_equal(graph(features), encoder(features), 4e-2 if dtype != "float32" else 1e-5)
     none = {name: array[:0] for name, array in features.items()}
     assert graph(none)["pooled_output"].shape == (0, 32)
+
+
+@needs_varying_shapes
+def test_a_batch_of_padding_only(tiny_config, features):
+    features["padding_mask"] = np.zeros_like(features["padding_mask"])
+    padded, unpadded = twins(BertEncoder, tiny_config)
+    assert np.isfinite(padded(features)["pooled_output"]).all()
+    outputs, slopes = call_with_gradients(unpadded, (features,), mean_square)
+    assert np.isfinite(outputs["pooled_output"]).all()
+    assert not np.array(outputs["sequence_output"]).any()
+    assert all(np.isfinite(slope).all() for slope in flatten(slopes))
 
 
 @needs_varying_shapes
