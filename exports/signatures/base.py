@@ -176,11 +176,11 @@ class TaskSignatures(abc.ABC):
         steps = tf.maximum(-(-tf.gather(lengths, order) // LENGTH_STEP), 1)
         columns = tf.minimum(steps * LENGTH_STEP, length)
         # (rows, ..., length): an input may be several rows of the encoder
-        tokens = columns * tf.reduce_prod(tf.shape(mask)[1:-1])
+        tokens = tf.cast(columns * tf.reduce_prod(tf.shape(mask)[1:-1]), tf.int64)
 
         def part(start):
             # Tokens of the rows up to each one, all of them as long as it is.
-            needed = tokens[start:] * tf.range(1, rows - start + 1)
+            needed = tokens[start:] * tf.cast(tf.range(1, rows - start + 1), tf.int64)
             count = tf.reduce_sum(tf.cast(needed <= TOKENS_AT_A_TIME, tf.int32))
             end = start + tf.maximum(count, 1)
             longest = tf.reduce_max(tf.concat([columns[start:end], [1]], 0))
