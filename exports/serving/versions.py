@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 from collections.abc import Iterator
@@ -122,9 +123,17 @@ class Versions:
         # A SavedModel in memory refers to itself; its weights would wait for the next collection.
         del version
         gc.collect()
+        await asyncio.to_thread(_return_memory)
         if self.statuses[number].state == State.UNLOADING:
             self.statuses[number] = Status(State.END)
         _LOGGER.info("version %d is unloaded", number)
+
+
+def _return_memory() -> None:
+    """Gives the system what is free; glibc keeps a multiple of a model for what may come."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
 
 
 def _complete_versions(directory: Path) -> dict[int, Path]:

@@ -7,7 +7,6 @@ import time
 import grpc
 import numpy as np
 import pytest
-import tensorflow as tf
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     predict_pb2,
@@ -226,30 +225,3 @@ def test_the_client_loads_no_model_code():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "['exports.client', 'keras_bert', 'keras_bert.errors']"
-
-
-def test_an_export_answers_as_in_memory(exported):
-    texts = ["the dog ran away", "", "Café!", "x" * 300, "a cat"]
-    loaded = tf.saved_model.load(str(exported / "out" / "1"))
-    expected = loaded.signatures["serving_default"](text=tf.constant(texts))
-    with running(exported / "out", name="bert") as server:
-        with Client(server.grpc_address, model="bert", batch_size=2) as client:
-            reply = client.predict({"text": texts})
-            assert set(client.signatures()) == {"serving_default", "pairs", "serving_features"}
-            ids = {
-                "token_ids": [[2, 5, 3]],
-                "segment_ids": [[0, 0, 0]],
-                "padding_mask": [[True] * 3],
-            }
-            features = client.predict(ids, signature="serving_features")
-            with pytest.raises(ClientError, match="the same number of strings"):
-                client.predict({"text_a": ["a"], "text_b": ["b", "c"]}, signature="pairs")
-        status, rows = server.predict({"instances": texts})
-    assert reply["label"].tolist() == expected["label"].numpy().tolist()
-    np.testing.assert_allclose(reply["probabilities"], expected["probabilities"], atol=2e-6)
-    assert features["probabilities"].shape == (1, 3)
-    assert status == 200
-    assert [row["label"].encode() for row in rows["predictions"]] == reply["label"].tolist()
-    np.testing.assert_allclose(
-        [row["probabilities"] for row in rows["predictions"]], reply["probabilities"], atol=2e-6
-    )

@@ -1,3 +1,4 @@
+import functools
 import json
 import threading
 
@@ -6,14 +7,16 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from exports import saved_model
+from exports import saved_model, verification
 from exports.__main__ import main
+from exports.client import Client, ClientError
 from exports.probes import probes
 from exports.verification import DESCRIPTION, check_version
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import load_predictor
 from tests.conformance import check_export
+from tests.exports.local_server import running
 
 TEXTS = ["the dog ran away", "", "a", "Café!", "[MASK] [SEP]", "x" * 300]
 
@@ -48,10 +51,14 @@ def probabilities(predictor, columns):
     return np.array([list(answer["probabilities"].values()) for answer in answers])
 
 
-def test_conformance(exported):
+def test_conformance(exported, monkeypatch):
     version = exported / "out" / "1"
-    signatures = json.loads((version / DESCRIPTION).read_text())["signatures"]
-    texts = probes(signatures)["serving_default"]["text"]
+    calls = probes(json.loads((version / DESCRIPTION).read_text())["signatures"])
+    # One fresh process is enough for two comparisons.
+    load = functools.partial(verification._load_in_fresh_process, version, calls)
+    answer = functools.cache(load)
+    monkeypatch.setattr(verification, "_load_in_fresh_process", lambda *_: answer())
+    texts = calls["serving_default"]["text"]
     check_export(version, in_memory(exported, texts))
     with pytest.raises(InputError, match="the model in memory answers otherwise"):
         check_export(version, in_memory(exported, texts[::-1]))
@@ -85,6 +92,44 @@ def test_threads_get_the_same_answers(loaded):
         thread.join()
     for answer in answers:
         np.testing.assert_allclose(answer, expected, atol=2e-6)
+
+
+def test_served_it_answers_as_loaded(exported, loaded):
+    texts = ["the dog ran away", "", "Café!", "x" * 300, "a cat"]
+    expected = loaded.signatures["serving_default"](text=tf.constant(texts))
+    with running(exported / "out", name="bert") as server:
+        with Client(server.grpc_address, model="bert", batch_size=2) as client:
+            reply = client.predict({"text": texts})
+            assert set(client.signatures()) == {"serving_default", "pairs", "serving_features"}
+            ids = {
+                "token_ids": [[2, 5, 3]],
+                "segment_ids": [[0, 0, 0]],
+                "padding_mask": [[True] * 3],
+            }
+            features = client.predict(ids, signature="serving_features")
+            with pytest.raises(ClientError, match="the same number of strings"):
+                client.predict({"text_a": ["a"], "text_b": ["b", "c"]}, signature="pairs")
+        status, rows = server.predict({"instances": texts})
+    assert reply["label"].tolist() == expected["label"].numpy().tolist()
+    np.testing.assert_allclose(reply["probabilities"], expected["probabilities"], atol=2e-6)
+    assert features["probabilities"].shape == (1, 3)
+    assert status == 200
+    assert [row["label"].encode() for row in rows["predictions"]] == reply["label"].tolist()
+    np.testing.assert_allclose(
+        [row["probabilities"] for row in rows["predictions"]], reply["probabilities"], atol=2e-6
+    )
+
+
+@pytest.mark.slow
+def test_the_next_version_is_as_large(exported, tmp_path):
+    arguments = ["savedmodel", "--model", str(exported / "model"), "--output", str(tmp_path)]
+    assert [main(arguments), main(arguments)] == [0, 0]
+    sizes = [
+        (output / "saved_model.pb").stat().st_size
+        for output in (exported / "out" / "1", tmp_path / "1", tmp_path / "2")
+    ]
+    # But for the digits of the numbers in names.
+    assert max(sizes) < 1.001 * min(sizes)
 
 
 def test_versions_count_up(tmp_path):

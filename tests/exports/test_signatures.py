@@ -329,7 +329,7 @@ def test_no_rows_and_unequal_rows_over_the_wire(exported, server, client):
 def test_rows_computed_in_parts_keep_their_order(tiny_config, vocabulary, monkeypatch):
     monkeypatch.setattr(base, "TOKENS_AT_A_TIME", 64)
     predictor = predictor_of("classification", tiny_config, vocabulary)
-    answer = signatures_of(predictor).concrete_functions()["serving_default"]
+    answer = tf.function(signatures_of(predictor).signatures()[0].function)
     rows = ["word " * (number % 7) + "abcdefg"[number % 5] for number in range(40)]
     expected = [predictor.predict(Examples({"text": [text]}))[0] for text in rows[:7]]
     found = answer(text=tf.constant(rows))["probabilities"].numpy()
@@ -342,7 +342,7 @@ def test_rows_computed_in_parts_keep_their_order(tiny_config, vocabulary, monkey
 def test_a_text_is_read_to_its_limit(tiny_config, vocabulary):
     predictor = predictor_of("classification", tiny_config, vocabulary)
     signatures = signatures_of(predictor, limits=Limits(text_bytes=8))
-    answer = signatures.concrete_functions()["serving_default"]
+    answer = tf.function(signatures.signatures()[0].function)
     long, short = answer(text=tf.constant(["the dog ran", "the dog "]))["probabilities"].numpy()
     np.testing.assert_allclose(long, short, atol=1e-6)
 
