@@ -34,7 +34,8 @@ def ours(task: str, precision: str, directory: Path) -> serve_worker.Answer:
             return [text.decode() for text in reply["answer"].numpy()]
         return reply["probabilities"].numpy()[:, 1].tolist()
 
-    answer.model = loaded
+    # The signature alone would not keep the variables.
+    answer.loaded = loaded
     return answer
 
 
