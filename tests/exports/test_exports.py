@@ -1,5 +1,6 @@
 import functools
 import json
+import subprocess
 import threading
 
 import numpy as np
@@ -128,6 +129,13 @@ def test_the_next_version_is_as_large(exported, tmp_path):
     sizes = [(tmp_path / name / "saved_model.pb").stat().st_size for name in "12"]
     # But for the digits of the numbers in names.
     assert max(sizes) < 1.001 * min(sizes)
+
+
+def test_a_process_that_was_killed_is_told_by_its_signal(tmp_path, monkeypatch):
+    killed = subprocess.CompletedProcess([], -9, stdout="", stderr="a note")
+    monkeypatch.setattr(verification.subprocess, "run", lambda *_, **__: killed)
+    with pytest.raises(InputError, match="ended by SIGKILL; there may be too little memory"):
+        verification._load_in_fresh_process(tmp_path, {})
 
 
 def test_versions_count_up(tmp_path):
