@@ -1,5 +1,6 @@
 """Which weights should be constants of the graph? Time and memory of each choice.
 
+    pip install psutil
     python benchmarks/constants.py [L6-H768]
 
 `InferenceFunction` with all weights as constants, with none, and as it chooses, on full rows of 32

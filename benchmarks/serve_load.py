@@ -1,5 +1,6 @@
 """The local server under load: calls over gRPC from a second process, with and without batching.
 
+    pip install psutil
     python benchmarks/serve_load.py --export WORK/base/ours-sst-2-bfloat16 \
         --inputs WORK/base/inputs.json [--minutes 10]
 
