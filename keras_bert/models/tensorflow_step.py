@@ -1,21 +1,64 @@
-"""One step of training on one replica, under any strategy of TensorFlow.
+"""One step of training on one replica.
 
-Losses, metrics and gradients are sums over the replica's examples, divided by what belongs to the
-examples of all replicas: a batch gives the same step however it is split.
+On one replica the step is Keras' own, and leaves the weights alone where it is not finite. A batch
+that is split among replicas or accumulation steps takes `ReplicaStep`: losses, metrics and gradients
+are sums over a part's examples, divided by what belongs to the examples of all parts, so that a
+batch gives the same step however it is split.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_bert import keras_internals
 from keras_bert.errors import InputError
-from keras_bert.models.global_loss import like_outputs, loss_terms
+from keras_bert.models.global_loss import compute_terms, loss_terms
+from keras_bert.models.splitting import (
+    check_added_losses,
+    check_splittable,
+    each_example_counts,
+    metrics_of,
+)
 from keras_bert.models.summed_gradients import are_summed, summed_gradients
 
 # Distance between the dropout seeds of two replicas.
 _SEED_STRIDE = 1_000_003
+
+
+def whole_step(model: Any, data: Any) -> dict[str, tf.Tensor]:
+    """A step of training on a batch that is not split: that of `keras.Model.train_step`.
+
+    A step whose loss or gradient is not finite changes no weight and no state of the optimizer.
+
+    Args:
+        model: `BertModel`, compiled.
+        data: A batch, as Keras hands it to `train_step`.
+
+    Returns:
+        The logs.
+    """
+    inputs, targets, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    optimizer, weights = model.optimizer, model.trainable_weights
+    with tf.GradientTape() as tape:
+        outputs = model(inputs, training=True)
+        loss = keras_internals.compute_loss(
+            model, inputs, targets, outputs, sample_weight, training=True
+        )
+        keras_internals.loss_tracker(model).update_state(loss, sample_weight=_rows(inputs))
+        scaled = loss if optimizer is None else optimizer.scale_loss(loss)
+    if weights:
+        gradients = _dense(tape.gradient(scaled, [weight.value for weight in weights]))
+        connected = [gradient for gradient in gradients if gradient is not None]
+        norm = _norm(connected)
+        finite = tf.reduce_all(tf.math.is_finite(loss)) & tf.math.is_finite(norm)
+        if connected:
+            _apply(model, gradients, weights, norm, finite)
+    else:
+        warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+    return model.compute_metrics(inputs, targets, outputs, sample_weight=sample_weight)
 
 
 class ReplicaStep:
@@ -24,35 +67,31 @@ class ReplicaStep:
     Args:
         model: `BertModel`, compiled and built.
         data: The share, as Keras hands it to `train_step`.
+
+    Raises:
+        InputError: If a loss, a metric or a method of the model cannot be split.
     """
 
     def __init__(self, model: Any, data: Any):
         self.model = model
-        batch = keras.utils.unpack_x_y_sample_weight(data)
-        self.batch = tuple(like_outputs(part, model.output_ranks) for part in batch[1:])
-        self.batch = (batch[0], *self.batch)
+        self.batch = keras.utils.unpack_x_y_sample_weight(data)
         self.replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if self.replicas > 1:
             self.batch = keras.tree.map_structure(with_length, self.batch)
-        self.terms = loss_terms(model._compile_loss)
+        check_splittable(model)
+        self.compiled = keras_internals.compiled_loss(model)
+        self.terms = loss_terms(self.compiled)
+        self.metrics = metrics_of(model)
         self.variables = model.metrics_variables
-        _, targets, weights = self.batch
-        divisors = [
-            term.divisor(targets, weights, term.of(model.output_ranks)) for term in self.terms
-        ]
-        *divisors, self.rows = self._summed([*divisors, tf.cast(_rows(self.batch), tf.float32)])
-        self.divisors = [
-            divisor if term.is_mean else tf.ones([])
-            for term, divisor in zip(self.terms, divisors, strict=True)
-        ]
+        (self.rows,) = self._summed([tf.cast(_rows(self.batch[0]), tf.float32)])
 
     def evaluate(self) -> dict[str, tf.Tensor]:
         """Updates the metrics; returns their results over all replicas."""
         _, changes = self._forward(self.batch, training=False)
-        return self._update_metrics(self._summed(changes), tf.constant(True))
+        return self._update_metrics(self._summed(changes))
 
     def train(self) -> dict[str, tf.Tensor]:
-        """Updates the weights and the metrics, if the loss and the gradient are finite."""
+        """Updates the metrics, and the weights if the loss and the gradient are finite."""
         model = self.model
         weights = model.trainable_weights
         states = self._seed_states()
@@ -67,20 +106,24 @@ class ReplicaStep:
         if self.replicas > 1 and connected:
             context = tf.distribute.get_replica_context()
             connected = context.all_reduce(tf.distribute.ReduceOp.SUM, connected)
-        norm = tf.sqrt(tf.add_n([2 * tf.nn.l2_loss(g) for g in connected] or [tf.zeros([])]))
+        norm = _norm(connected)
         finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
         summed = iter(connected)
         gradients = [None if gradient is None else next(summed) for gradient in gradients]
         if connected:
             _apply(model, gradients, weights, norm, finite)
-        return self._update_metrics(changes, finite)
+        return self._update_metrics(changes)
 
     def _seed_states(self) -> list[Any]:
         """States of the dropout seeds, which must differ between replicas."""
         if self.replicas == 1:
             return []
-        layers = self.model._flatten_layers()
-        return [generator.state for layer in layers for generator in layer._seed_generators]
+        layers = keras_internals.layers_of(self.model)
+        return [
+            generator.state
+            for layer in layers
+            for generator in keras_internals.seed_generators(layer)
+        ]
 
     def _accumulated(self, weights: list[Any]) -> tuple[tf.Tensor, list, list]:
         """This replica's shares of the loss, of the metrics' changes and of the gradient."""
@@ -88,10 +131,13 @@ class ReplicaStep:
         if steps == 1:
             return self._differentiated(self.batch, weights)
         part_of = _parts(self.batch, steps, static=self.model.jit_compile)
+        divisors = self._divisors_of_the_batch()
         connected: list[bool] = []
 
         def add(index, loss, changes, gradients):
-            part_loss, part_changes, part_gradients = self._differentiated(part_of(index), weights)
+            part_loss, part_changes, part_gradients = self._differentiated(
+                part_of(index), weights, divisors
+            )
             connected[:] = [gradient is not None for gradient in part_gradients]
             return (
                 index + 1,
@@ -121,52 +167,96 @@ class ReplicaStep:
         ]
         return loss, changes, gradients
 
-    def _differentiated(self, batch: tuple, weights: list[Any]) -> tuple[tf.Tensor, list, list]:
+    def _divisors_of_the_batch(self) -> list[tf.Tensor]:
+        """What the totals of each loss are divided by, before the first part is computed.
+
+        The divisors need targets and weights alone: of this call of the model nothing else stays
+        in the graph.
+        """
+        inputs, targets, weights = self.batch
+        with keras.StatelessScope():
+            outputs = self.model(inputs, training=False)
+            compute_terms(self.compiled, self.terms, targets, outputs, weights)
+        return self._summed_divisors()
+
+    def _summed_divisors(self) -> list[tf.Tensor]:
+        divisors = self._summed([tf.stop_gradient(term.divisor) for term in self.terms])
+        return [
+            tf.ones([]) if term.loss.reduction == "sum" else divisor
+            for term, divisor in zip(self.terms, divisors, strict=True)
+        ]
+
+    def _differentiated(
+        self, batch: tuple, weights: list[Any], divisors: list[tf.Tensor] | None = None
+    ) -> tuple[tf.Tensor, list, list]:
         with tf.GradientTape() as tape:
-            loss, changes = self._forward(batch, training=True)
+            loss, changes = self._forward(batch, divisors, training=True)
             scaled = self.model.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, [weight.value for weight in weights])
-        # Dense, because the tables' gradients come as sparse rows with repetitions.
-        return loss, changes, [None if g is None else tf.convert_to_tensor(g) for g in gradients]
+        return loss, changes, _dense(gradients)
 
-    def _forward(self, batch: tuple, *, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def _forward(
+        self, batch: tuple, divisors: list[tf.Tensor] | None = None, *, training: bool
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The loss' share of some examples, and by how much they change the metrics' variables."""
         model = self.model
         inputs, targets, weights = batch
         outputs = model(inputs, training=training)
-        shares = [
-            tf.math.divide_no_nan(term.total(targets, outputs, weights), divisor)
-            for term, divisor in zip(self.terms, self.divisors, strict=True)
-        ]
         parts = self.replicas * (model.gradient_accumulation_steps if training else 1)
-        loss = tf.add_n(
-            [
-                share if term.factor is None else share * term.factor
-                for term, share in zip(self.terms, shares, strict=True)
-            ]
-            + [tf.cast(extra, tf.float32) / parts for extra in model.losses]
-        )
-        rows = tf.cast(_rows(batch), tf.float32)
+        check_added_losses(model)
+        # Not within the scope below, which would look for values of the weights.
+        extras = model.losses
         start = [(v, tf.zeros(v.shape, v.dtype)) for v in self.variables]
         with keras.StatelessScope(state_mapping=start) as scope:
-            model.compute_metrics(inputs, targets, outputs, sample_weight=weights)
-            # A single loss has no tracker of its own.
-            trackers = model._compile_loss.metrics if self.terms else []
-            for tracker, value in zip(
-                [model._loss_tracker, *trackers], [loss, *shares], strict=False
-            ):
-                tracker.total.assign(value * self.rows)
-                tracker.count.assign(rows)
+            compute_terms(self.compiled, self.terms, targets, outputs, weights)
+            divisors = self._summed_divisors() if divisors is None else divisors
+            shares = [
+                tf.math.divide_no_nan(term.total, divisor)
+                for term, divisor in zip(self.terms, divisors, strict=True)
+            ]
+            loss = tf.add_n(
+                [
+                    share if term.factor is None else share * term.factor
+                    for term, share in zip(self.terms, shares, strict=True)
+                ]
+                + [tf.cast(extra, tf.float32) / parts for extra in extras]
+            )
+            with each_example_counts(self.metrics):
+                model.compute_metrics(inputs, targets, outputs, sample_weight=weights)
+            self._track(loss, shares, inputs, outputs, parts)
         return loss, [scope.get_current_value(variable) for variable in self.variables]
 
-    def _update_metrics(self, changes: list[tf.Tensor], finite: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _track(self, loss: tf.Tensor, shares: list, inputs: Any, outputs: Any, parts: int) -> None:
+        """Gives the metrics of the losses what they get from the whole batch under Keras."""
+        rows = tf.cast(_rows(inputs), tf.float32)
+        tracker = keras_internals.loss_tracker(self.model)
+        tracker.total.assign(loss * self.rows)
+        tracker.count.assign(rows)
+        # A single loss has no tracker of its own. Keras counts a batch of unknown size as one.
+        known = keras.tree.flatten(outputs)[0].shape[0] is not None
+        whole, part = (self.rows, rows) if known else (1.0, 1.0 / parts)
+        trackers = [] if self.compiled is None else self.compiled.metrics
+        for tracker, share in zip(trackers, shares, strict=False):
+            tracker.total.assign(share * whole)
+            tracker.count.assign(part)
+
+    def _update_metrics(self, changes: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         """Adds to the metrics' variables, of which each replica holds an equal share."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         totals = []
         for variable, change in zip(self.variables, changes, strict=True):
             share = tf.convert_to_tensor(variable.value)
-            total = share * tf.cast(self.replicas, share.dtype)
-            total = tf.where(finite, total + change, total)
-            variable.assign(tf.cast(total / tf.cast(self.replicas, total.dtype), share.dtype))
+            if share.dtype.is_floating:
+                total = share * tf.cast(self.replicas, share.dtype) + change
+                share = total / tf.cast(self.replicas, share.dtype)
+            else:
+                (total,) = self._summed([share])
+                total = total + change
+                # The first replicas hold what is left over.
+                count = tf.cast(self.replicas, share.dtype)
+                left = tf.cast(tf.cast(replica, share.dtype) < total % count, share.dtype)
+                share = total // count + left
+            variable.assign(share)
             totals.append((variable, total))
         with keras.StatelessScope(state_mapping=totals):
             return self.model.get_metrics_result()
@@ -186,27 +276,41 @@ class ReplicaStep:
         ]
 
 
+def _dense(gradients: list) -> list:
+    """Dense, because the tables' gradients come as sparse rows with repetitions."""
+    return [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+def _norm(gradients: list[tf.Tensor]) -> tf.Tensor:
+    """The norm of all gradients together, float32."""
+    squares = [2 * tf.nn.l2_loss(tf.cast(gradient, tf.float32)) for gradient in gradients]
+    return tf.sqrt(tf.add_n(squares or [tf.zeros([])]))
+
+
 def _apply(model: Any, gradients: list, weights: list, norm: tf.Tensor, finite: tf.Tensor) -> None:
     """Gives summed gradients to the optimizer, or counts a step that changes nothing."""
     optimizer, skips = model.optimizer, model.skips
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if not optimizer.built:
+        # Not within the condition, whose graph would own the variables.
+        optimizer.build(weights)
 
     def update(gradients, norm):
         if scaled:
             with summed_gradients(norm / tf.convert_to_tensor(optimizer.dynamic_scale.value)):
-                optimizer._stateful_handle_finite_grads(gradients, weights)
+                keras_internals.apply_finite(optimizer, gradients, weights)
         else:
             with summed_gradients(norm):
                 optimizer.apply(gradients, weights)
 
     def skip():
         if scaled:
-            optimizer._stateful_handle_non_finite_grads()
+            keras_internals.handle_not_finite(optimizer)
         skips.total.assign_add(1)
         skips.in_a_row.assign_add(1)
         return tf.constant(False)
 
-    if tf.__internal__.distribute.strategy_supports_no_merge_call():
+    if keras_internals.updates_in_replicas():
 
         def take():
             update(gradients, norm)
@@ -234,13 +338,12 @@ def keep_sums(optimizer: Any) -> None:
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     if optimizer is None or hasattr(optimizer, "sums_elsewhere"):
         return
-    original = optimizer._all_reduce_sum_gradients
 
-    def reduce_once(gradients_and_variables):
+    def reduce_once(original, gradients_and_variables):
         pairs = list(gradients_and_variables)
         return pairs if are_summed() else original(pairs)
 
-    optimizer._all_reduce_sum_gradients = reduce_once
+    keras_internals.replace_gradient_sum(optimizer, reduce_once)
     optimizer.sums_elsewhere = True
 
 
@@ -250,8 +353,8 @@ def _moved(state: Any, replica: Any, direction: int) -> tf.Tensor:
     return value + tf.stack([offset, tf.zeros([], value.dtype)])
 
 
-def _rows(batch: tuple) -> tf.Tensor:
-    return tf.shape(keras.tree.flatten(batch[0])[0])[0]
+def _rows(inputs: Any) -> tf.Tensor:
+    return tf.shape(next(tensor for tensor in keras.tree.flatten(inputs) if tensor is not None))[0]
 
 
 def with_length(tensor: Any) -> Any:
@@ -283,5 +386,5 @@ def _parts(batch: tuple, steps: int, *, static: bool) -> Callable[[tf.Tensor], t
             "`jit_compile` with `gradient_accumulation_steps` needs batches of one known size that "
             f"the steps divide (`drop_remainder=True`). Received: {rows} rows in {steps} steps"
         )
-    size = -(-_rows(batch) // steps)
+    size = -(-_rows(batch[0]) // steps)
     return lambda index: each(lambda t: t[index * size : (index + 1) * size], batch)

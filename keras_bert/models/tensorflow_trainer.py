@@ -4,13 +4,20 @@ Loaded under that backend alone. Keras' own fail with several workers, and split
 of means.
 """
 
+import inspect
+import warnings
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from keras_bert import keras_internals
 from keras_bert.errors import InputError
-from keras_bert.models.tensorflow_step import ReplicaStep, keep_sums, with_length
+from keras_bert.models.tensorflow_step import ReplicaStep, keep_sums, whole_step, with_length
+
+# Steps between two looks at the count of those that were not finite: a look waits for the device.
+_STEPS_BETWEEN_LOOKS = 50
 
 
 class SkippedSteps:
@@ -30,16 +37,44 @@ class SkippedSteps:
         )
 
 
-class DistributedTraining:
-    """What `BertModel` adds to a Keras model to train under `tf.distribute`.
+class _WarnWhereNotFinite(keras.callbacks.Callback):
+    """Warns, once for a model, that steps changed nothing."""
 
-    A global batch gives the same loss, metrics and weights however it is split among replicas and
-    accumulation steps: means are taken over all of it. A step whose loss or gradient is not finite
-    changes no weight, no state of the optimizer and no metric; `skipped_steps` counts it.
+    def on_train_batch_end(self, batch, logs=None):
+        if batch % _STEPS_BETWEEN_LOOKS == 0:
+            self._look(logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._look(logs)
+
+    def _look(self, logs):
+        model = self.model
+        if model.has_warned_of_skips or not model.skipped_steps:
+            return
+        scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+        # While the scale is too large, gradients are infinite and the loss is not.
+        if not scaled or not np.isfinite((logs or {}).get("loss", 0.0)):
+            model.has_warned_of_skips = True
+            warnings.warn(
+                "a training step had a loss or a gradient that is not finite: it changed no "
+                "weight, and `skipped_steps` of the model counts it and those that follow",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+class DistributedTraining:
+    """What `BertModel` adds to the training of a Keras model.
+
+    On one device everything is as Keras does it. Under `tf.distribute` and in accumulation steps a
+    global batch gives the same loss, metrics and weights however it is split: means are taken over
+    all of it. Everywhere a step whose loss or gradient is not finite changes no weight and no state
+    of the optimizer; the logs show it, `skipped_steps` counts it, and `fit` warns once.
     """
 
     _gradient_accumulation_steps = 1
-    skips: SkippedSteps | None = None
+    _skips: SkippedSteps | None = None
+    has_warned_of_skips = False
 
     @property
     def gradient_accumulation_steps(self) -> int:
@@ -65,18 +100,47 @@ class DistributedTraining:
     @property
     def skipped_steps(self) -> int:
         """Steps that changed nothing, because their loss or gradient was not finite."""
-        return 0 if self.skips is None else int(self.skips.total.numpy())
+        return 0 if self._skips is None else int(self._skips.total.numpy())
 
     @property
     def skipped_steps_in_a_row(self) -> int:
         """Those of them since the last step that was finite."""
-        return 0 if self.skips is None else int(self.skips.in_a_row.numpy())
+        return 0 if self._skips is None else int(self._skips.in_a_row.numpy())
 
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Configures training, as `keras.Model.compile` does."""
-        super().compile(*args, **kwargs)
-        with self.distribute_strategy.scope():
-            self.skips = SkippedSteps()
+    @property
+    def skips(self) -> SkippedSteps:
+        """Counts of the steps that changed nothing."""
+        if self._skips is None:
+            with self.distribute_strategy.scope():
+                self._skips = SkippedSteps()
+        return self._skips
+
+    @property
+    def _is_split(self) -> bool:
+        """Whether a training step sees a batch in several parts."""
+        return self._is_distributed or self._gradient_accumulation_steps > 1
+
+    @property
+    def _is_distributed(self) -> bool:
+        """Whether each of several replicas sees a part of a batch."""
+        return self.distribute_strategy.num_replicas_in_sync > 1
+
+    def _resolve_auto_jit_compile(self):
+        # On one GPU Keras would turn XLA on, which brings the padding back and compiles the step
+        # for each length.
+        return False
+
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Trains as `keras.Model.fit` does; warns once of steps that were not finite."""
+        arguments = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs).arguments
+        callbacks, watch = arguments.get("callbacks"), _WarnWhereNotFinite()
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            watch.set_model(self)
+            callbacks.append(watch)
+        else:
+            arguments["callbacks"] = [*keras.tree.flatten(callbacks or []), watch]
+        arguments.pop("self")
+        return super().fit(**arguments)
 
     def build_training(self, data: Any) -> None:
         """Makes all variables of training before the first step: of optimizer, losses and metrics.
@@ -86,48 +150,77 @@ class DistributedTraining:
         """
         specs = keras.tree.map_structure(_specification, data)
         with self.distribute_strategy.scope():
-            self._symbolic_build(data_batch=specs)
-        keep_sums(self.optimizer)
+            keras_internals.symbolic_build(self, specs)
+        if self._is_distributed:
+            keep_sums(self.optimizer)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if not self._is_split and keras_internals.own_strategy(self) is None:
+            return  # As Keras, which makes what is missing in the first step.
         if iterator is not None:
-            data_batch = iterator._distributed_dataset.element_spec
+            data_batch = keras_internals.element_spec(iterator)
         self._check_scope()
         self.build_training(data_batch)
 
     def _check_scope(self) -> None:
         optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        if optimizer is None or self.distribute_strategy.num_replicas_in_sync == 1:
+        if optimizer is None or not self._is_distributed:
             return
-        if optimizer._distribution_strategy is not self.distribute_strategy:
+        if keras_internals.strategy_of(optimizer) is not self.distribute_strategy:
             raise InputError(
                 "`optimizer` must be made inside `strategy.scope()`, as the model was. "
                 f"Received: {optimizer.name} of another scope"
             )
 
     def train_step(self, data):
-        return ReplicaStep(self, data).train()
+        return ReplicaStep(self, data).train() if self._is_split else whole_step(self, data)
 
     def test_step(self, data):
-        return ReplicaStep(self, data).evaluate()
+        return (
+            ReplicaStep(self, data).evaluate() if self._is_distributed else super().test_step(data)
+        )
+
+    def _has_own(self, step: str) -> bool:
+        """Whether a subclass overrides a step, which then knows itself how a batch is split."""
+        return getattr(type(self), step) is not getattr(DistributedTraining, step)
 
     def _get_metrics_result_or_logs(self, logs):
-        # They are the results over all replicas already.
-        return logs or super()._get_metrics_result_or_logs(logs)
+        if self._is_distributed and logs and not self._has_own("train_step"):
+            # They are the results over all replicas already.
+            return logs
+        return super()._get_metrics_result_or_logs(logs)
+
+    def make_train_function(self, force=False):
+        if self._has_own("train_step") and self._gradient_accumulation_steps > 1:
+            raise InputError(
+                "`gradient_accumulation_steps` splits the batches of the model's own step. "
+                f"Received: {self._gradient_accumulation_steps} for {type(self).__name__}, which "
+                "overrides `train_step`"
+            )
+        # Made here, because the step is a graph, which would own them.
+        _ = self.skips
+        return super().make_train_function(force)
 
     def _make_function(self, step_function):
+        if not self._is_distributed:
+            return super()._make_function(step_function)
         strategy = self.distribute_strategy
+        own_step = self._has_own(step_function.__name__)
+
+        def of_all_replicas(value):
+            if own_step:
+                return strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
+            # The same on every replica.
+            return strategy.experimental_local_results(value)[0]
 
         @tf.autograph.experimental.do_not_convert
         def one_step(data):
             logs = strategy.run(step_function, args=(data,))
-            return keras.tree.map_structure(
-                lambda value: strategy.experimental_local_results(value)[0], logs
-            )
+            return keras.tree.map_structure(of_all_replicas, logs)
 
         if not self.run_eagerly:
             one_step = tf.function(one_step, reduce_retracing=True, jit_compile=self.jit_compile)
-        one_step = self._autoconvert_optionals(one_step)
+        one_step = keras_internals.autoconvert_optionals(self, one_step)
 
         @tf.autograph.experimental.do_not_convert
         def steps_of_iterator(iterator):
@@ -169,7 +262,7 @@ class DistributedTraining:
 
     def make_predict_function(self, force=False):
         strategy = self.distribute_strategy
-        if strategy.num_replicas_in_sync == 1:
+        if not self._is_distributed:
             return super().make_predict_function(force)
         if self.predict_function is not None and not force:
             return self.predict_function
@@ -192,7 +285,7 @@ class DistributedTraining:
 
         if not self.run_eagerly:
             all_steps = tf.function(all_steps, reduce_retracing=True)
-        self.predict_function = self._autoconvert_optionals(all_steps)
+        self.predict_function = keras_internals.autoconvert_optionals(self, all_steps)
         return self.predict_function
 
 
@@ -200,7 +293,7 @@ def _specification(value: Any) -> Any:
     """A tensor's shape and type, of one replica where it is several tensors."""
     if value is None or isinstance(value, tf.experimental.Optional):
         return None
-    parts = getattr(value, "_value_specs", None)
+    parts = keras_internals.replica_specs(value)
     value = parts[0] if parts else value
     if isinstance(value, tf.OptionalSpec):
         return None
