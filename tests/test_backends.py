@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from keras_bert.layers import tensorflow_kernels
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.models.multiple_choice import BertMultipleChoice
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.models.span_predictor import BertSpanPredictor
 from keras_bert.models.tagger import BertTagger
+from tests.keras_bert.models.keras_contract import numbers_of
 
 pytest.importorskip("jax")
 
@@ -80,6 +82,14 @@ more = pretrainer.fit(features, targets, epochs=15, verbose=0).history["loss"]
 classifier.save_checkpoint(f"{directory}/trained")
 assert not {"tensorflow", "tensorflow_text"} & set(sys.modules)
 print(json.dumps([history[0], history[-1], more[0], more[-1]]))
+"""
+
+
+CONTRACT = """
+import json
+from tests.keras_bert.models.keras_contract import numbers_of
+
+print(json.dumps(numbers_of()))
 """
 
 
@@ -150,3 +160,18 @@ def test_models_run_and_train_on_jax_without_tensorflow(
     # What was trained on JAX opens on TensorFlow.
     trained = BertClassifier.from_checkpoint(tmp_path / "trained")
     assert np.isfinite(trained(pretraining_features)).all()
+
+
+def test_numbers_of_training_are_those_of_jax(monkeypatch):
+    # Less to trace.
+    monkeypatch.setattr(tensorflow_kernels, "is_compiled_by_xla", lambda: True)
+    result = run_on_jax(CONTRACT)
+    assert result.returncode == 0, result.stderr
+    found, expected = numbers_of(), json.loads(result.stdout.splitlines()[-1])
+    assert found.keys() == expected.keys()
+    for case, logs in expected.items():
+        assert found[case].keys() == logs.keys()
+        for name, value in logs.items():
+            np.testing.assert_allclose(
+                found[case][name], value, rtol=1e-4, atol=1e-4, err_msg=f"{case}: {name}"
+            )

@@ -1,7 +1,5 @@
 """What Keras documents for training holds for our models, in numbers."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -189,34 +187,6 @@ def test_a_model_comes_back_compiled_with_the_state_of_its_optimizer(tmp_path):
     np.testing.assert_allclose(*numbers, rtol=1e-6, atol=1e-6)
     for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
-
-
-# ---- Beside another backend ----------------------------------------------------------------------
-
-# Numbers of the table that are computed on JAX too, see tests/test_backends.py.
-ON_JAX = (
-    "loss: closure",
-    "loss: registered class that forgets",
-    "loss: ignored class, weighted",
-    "outputs: weights for each",
-    "metrics: own",
-    "method: compute_loss",
-    "option: class_weight",
-)
-
-
-def numbers_of(names=ON_JAX):
-    """The logs of some cases, with Adam as optimizer, by name."""
-    found = {}
-    for name in names:
-        case = TABLE[name]
-        model = make_model(case.model, case.model_class)
-        optimizer = keras.optimizers.Adam(1e-2, epsilon=1e-3)
-        numbers = run(model, case, optimizer=optimizer)
-        found[name] = {
-            log: value.tolist() for log, value in numbers.items() if not log.startswith("weights/")
-        }
-    return json.dumps(found)
 
 
 # ---- Splitting -----------------------------------------------------------------------------------
