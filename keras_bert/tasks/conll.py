@@ -19,7 +19,6 @@ from keras_bert.tasks.file_format import FileFormat
 from keras_bert.tasks.predictor import Predictor
 from keras_bert.tasks.tag_schemes import (
     PLAIN,
-    TAG,
     as_iob2,
     check_scheme,
     find_entities,
@@ -87,11 +86,9 @@ class EntityTask(Task):
         counts: Counter[str] = Counter()
         first: dict[str, str] = {}
         for sentence in read_sentences(data, "train", self.file_format):
-            tags = as_iob2(sentence.tags)
-            counts.update(tags)
-            for word, tag in enumerate(tags):
-                if tag not in first:
-                    first[tag] = sentence.place(word)
+            counts.update(sentence.tags)
+            for tag in set(sentence.tags) - first.keys():
+                first[tag] = sentence.place(sentence.tags.index(tag))
         if scheme := self.file_format.tag_scheme:
             check_scheme(first, scheme)
         else:
@@ -111,17 +108,30 @@ class EntityTask(Task):
             raise InputError(f"{data}, {split}: the data have no sentences")
         targets = None
         if all(sentence.tags is not None for sentence in sentences):
-            targets = [_indices(sentence, labels) for sentence in sentences]
+            targets = [self._indices(sentence, labels) for sentence in sentences]
         columns = {"words": [sentence.words for sentence in sentences]}
         if sentences[-1].document is not None:
             columns |= _contexts(sentences)
         return Examples(columns, targets)
 
+    def _is_plain(self, labels: Sequence[str]) -> bool:
+        return self.file_format.tag_scheme == PLAIN or is_plain(labels)
+
+    def _indices(self, sentence: TaggedSentence, labels: Sequence[str]) -> list[int]:
+        tags = sentence.tags
+        if not self._is_plain(labels):
+            tags = as_iob2(tags)
+            for word, tag in enumerate(tags):
+                if tag not in labels:
+                    # Of another scheme, rather than of another type.
+                    check_scheme({tag: sentence.place(word)}, scheme_of(labels))
+        return [label_index(tag, labels, sentence.place(word)) for word, tag in enumerate(tags)]
+
     def score(self, examples, answers, *, labels=()):
         """Returns `f1`, `precision`, `recall`, `accuracy` of tags, and `f1` by type or class."""
         gold = [[labels[index] for index in tags] for tags in examples.targets]
         found = [answer["tags"] for answer in answers]
-        if self.file_format.tag_scheme == PLAIN or is_plain(labels):
+        if self._is_plain(labels):
             return _plain_scores(gold, found)
         accuracy = float(accuracy_score(gold, found))
         gold, found = (
@@ -179,16 +189,6 @@ def _plain_scores(gold: Sequence[Sequence[str]], found: Sequence[Sequence[str]])
         "accuracy": sum(one == other for one, other in pairs) / max(len(true), 1),
         **{f"f1_{name}": float(value) for name, value in zip(classes, f1, strict=True)},
     }
-
-
-def _indices(sentence: TaggedSentence, labels: Sequence[str]) -> list[int]:
-    tags = sentence.tags
-    if not is_plain(labels):
-        tags = as_iob2(tags)
-        for word, tag in enumerate(tags):
-            if not TAG.fullmatch(tag):
-                check_scheme({tag: sentence.place(word)}, scheme_of(labels))
-    return [label_index(tag, labels, sentence.place(word)) for word, tag in enumerate(tags)]
 
 
 def _contexts(sentences: list[TaggedSentence]) -> dict[str, list[list[str]]]:

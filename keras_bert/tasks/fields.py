@@ -43,8 +43,7 @@ def field(row: Mapping[str, Any], name: str, place: str, *, option: str | None =
             neither a string nor a number.
     """
     if name not in row:
-        advice = f". {option} names another" if option else ""
-        raise InputError(f"{place}: field {name!r} is missing. Received: {', '.join(row)}{advice}")
+        raise InputError(_absent(name, row, place, option))
     value = row[name]
     wrong = not isinstance(value, bool | int | float | str)
     if wrong or (isinstance(value, float) and math.isnan(value)):
@@ -52,6 +51,13 @@ def field(row: Mapping[str, Any], name: str, place: str, *, option: str | None =
             f"{place}: field {name!r} must be a string or a number. Received: {str(value)[:60]!r}"
         )
     return str(value)
+
+
+def _absent(name: str, names: Iterable[str], place: str, option: str | None) -> str:
+    advice = (
+        f". {option} names another, --columns those of a table without a header" if option else ""
+    )
+    return f"{place}: field {name!r} is missing. Received: {', '.join(names)}{advice}"
 
 
 def list_field(row: Mapping[str, Any], name: str, place: str) -> list[str]:
@@ -180,6 +186,9 @@ class LabelCheck:
         empty: bool. Whether an empty string is a label, as for several of them.
         is_number: bool. Whether it must be a number.
 
+    Attributes:
+        rows: int. How many have been seen.
+
     Example:
 
     ```python
@@ -204,13 +213,13 @@ class LabelCheck:
         self._empty = empty
         self._is_number = is_number
         self._missing: list[str] = []
-        self._rows = 0
+        self.rows = 0
         self._without: tuple[str, list[str]] | None = None
         self._seen = False
 
     def has(self, row: Mapping[str, Any], place: str) -> bool:
         """Whether a row has a label; remembers where it does not."""
-        self._rows += 1
+        self.rows += 1
         self._seen = self._seen or self.name in row
         value = row.get(self.name)
         if not is_missing(value) or (self._empty and isinstance(value, str)):
@@ -227,16 +236,13 @@ class LabelCheck:
         """
         if not self._missing:
             return True
-        if self._optional and len(self._missing) == self._rows:
+        if self._optional and len(self._missing) == self.rows:
             return False
         place, names = self._without
         if not self._seen:
-            advice = f". {self._option} names another" if self._option else ""
-            raise InputError(
-                f"{place}: field {self.name!r} is missing. Received: {', '.join(names)}{advice}"
-            )
+            raise InputError(_absent(self.name, names, place, self._option))
         raise InputError(
-            missing_labels(self._missing, self._rows, self.name, is_number=self._is_number)
+            missing_labels(self._missing, self.rows, self.name, is_number=self._is_number)
         )
 
 

@@ -186,7 +186,9 @@ def _fault(
 ) -> tuple[str, str] | None:
     """What is done with a question for training that is not right, and what its file says."""
     if not located:
-        return None if located is not None and unanswerable else (_LEFT_OUT, "no answer")
+        # What is_impossible denies is a row without its answer.
+        right = located is not None and unanswerable and question.is_impossible is not False
+        return None if right else (_LEFT_OUT, "no answer")
     text, start = question.answers[0]
     received = f"{text[:_SHOWN]!r} at {start}"
     if located[0].start is None:

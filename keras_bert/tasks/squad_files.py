@@ -25,7 +25,7 @@ class Question(NamedTuple):
         context: str.
         question: str.
         answers: list of `GoldAnswer`, or None where the file has no answers, as that of a test.
-        is_impossible: bool. Whether the file says that there is no answer.
+        is_impossible: bool or None. Whether there is no answer; None where the file does not say.
     """
 
     place: str
@@ -33,7 +33,7 @@ class Question(NamedTuple):
     context: str
     question: str
     answers: list[GoldAnswer] | None
-    is_impossible: bool = False
+    is_impossible: bool | None = None
 
 
 def read_questions(
@@ -149,9 +149,9 @@ def _question(entry: Any, context: str, place: str) -> Question:
             _answer(answer, f"{place}, answer {number}")
             for number, answer in enumerate(answers, start=1)
         ]
-    impossible = entry.get("is_impossible") is not None and _field(
-        entry, "is_impossible", bool, place
-    )
+    impossible = None
+    if entry.get("is_impossible") is not None:
+        impossible = _field(entry, "is_impossible", bool, place)
     if impossible and answers:
         raise InputError(f"{place}: is_impossible is true, but there are answers")
     question = _field(entry, "question", str, place)

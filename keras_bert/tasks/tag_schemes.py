@@ -152,6 +152,6 @@ def as_iob2(tags: Sequence[str]) -> list[str]:
 def _as_iob2(tags: Sequence[str]) -> Iterator[str]:
     before = "O"
     for tag in tags:
-        follows = before[0] in "BI" and before[1:] == tag[1:]
-        yield f"B{tag[1:]}" if tag[0] == "I" and not follows else tag
+        follows = before[:1] in ("B", "I") and before[1:] == tag[1:]
+        yield f"B{tag[1:]}" if tag[:1] == "I" and not follows else tag
         before = tag

@@ -138,6 +138,8 @@ class TextTask(Task):
             for name in self._names(row, place)
         )
         check.finish()
+        if not check.rows:
+            raise InputError(f"{data}: the train file has no examples")
         if len(found) < self.fewest_labels:
             raise InputError(
                 f"{data}: the train file must have {self.fewest_labels} different labels or "

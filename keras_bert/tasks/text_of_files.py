@@ -61,7 +61,7 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         data = path.read_bytes()
         if path.suffix in COMPRESSIONS:
             data = COMPRESSIONS[path.suffix](data)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"{path}: cannot read: {error}") from error
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         for mark, other in _OTHER_MARKS.items():
