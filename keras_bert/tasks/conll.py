@@ -87,8 +87,9 @@ class EntityTask(Task):
         first: dict[str, str] = {}
         for sentence in read_sentences(data, "train", self.file_format):
             counts.update(sentence.tags)
-            for tag in set(sentence.tags) - first.keys():
-                first[tag] = sentence.place(sentence.tags.index(tag))
+            for word, tag in enumerate(sentence.tags):
+                if tag not in first:
+                    first[tag] = sentence.place(word)
         if scheme := self.file_format.tag_scheme:
             check_scheme(first, scheme)
         else:

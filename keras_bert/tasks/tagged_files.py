@@ -22,6 +22,8 @@ _ENDINGS = (
     *(".txt", ".conll", ".jsonl", ".json", ".tsv", ".csv", ".conllu"),
     *(".bio", ".iob2", ".bmes", ".char.bmes", ""),
 )
+# Of a sentence, as `# id 7 domain=en` or `# text = ...`; a word may be `#` as well.
+_COMMENT = re.compile(r"#\s*(id\s|\S+\s*=|.*\s\S+=\S)")
 _LABELLED_SPLITS = ("train", "dev")
 _DOCUMENT = "-DOCSTART-"
 # Fields of JSON and of prepared data sets, the first that is there.
@@ -256,9 +258,12 @@ def _column_sentences(path: Path, text: str, file_format: FileFormat) -> Iterato
             document = 0 if document is None else document + 1
         elif not blank:
             parts = _parts(line, columns, tabs=tabs)
-            if len(parts) == columns:
+            fits = len(parts) == columns
+            if not rows and line.startswith("#") and (not fits or _COMMENT.match(line)):
+                continue
+            if fits:
                 rows.append((parts[word_column], parts[tag_column] or None))
-            elif rows or not line.startswith("#"):  # else a comment before a sentence
+            else:
                 raise InputError(
                     f"{path}, line {number}: {columns} columns expected. Received: {len(parts)}"
                 )

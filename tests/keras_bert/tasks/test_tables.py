@@ -35,6 +35,16 @@ def rows_of(path, **options):
     return [row for _, row in read_rows(path, FileFormat.from_options(**options))]
 
 
+def rows_or_ambiguity(path):
+    """The rows, or None where the text holds another delimiter as often as the real one."""
+    try:
+        return rows_of(path)
+    except InputError as error:
+        if "--delimiter says" in str(error):
+            return None
+        raise
+
+
 def test_any_table_of_the_csv_module_is_read_as_it_was_written(tmp_path):
     @settings(max_examples=150, deadline=None)
     @given(
@@ -57,17 +67,12 @@ def test_any_table_of_the_csv_module_is_read_as_it_was_written(tmp_path):
         )
         writer.writerows([NAMES, *rows])
         path = write(tmp_path / f"train.{kind}", buffer.getvalue())
-        options = {"delimiter": delimiter} if named else {}
-        try:
-            found = rows_of(path, **options)
-        except InputError as error:
-            # Text can hold another delimiter as often as the real one: that must be said.
-            assert "--delimiter" in str(error)
-            assert not named
-            return
+        found = rows_of(path, delimiter=delimiter) if named else rows_or_ambiguity(path)
         expected = [dict(zip(NAMES, row, strict=True)) for row in rows]
         # A .tsv of quotes that need none reads as GLUE's: with the quotes.
-        if kind != "tsv" or delimiter != "\t" or quoting != csv.QUOTE_MINIMAL:
+        if found is not None and (
+            kind != "tsv" or delimiter != "\t" or quoting != csv.QUOTE_MINIMAL
+        ):
             assert found == expected
 
     check()
