@@ -1,5 +1,6 @@
 """Named entities: CoNLL-2003 and files of one's own."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
@@ -80,6 +81,11 @@ class EntityTask(Task):
         if file_format.tag_scheme == PLAIN:
             task.options = {**task.options, "entities": False}
         return task
+
+    def for_model(self, options):
+        if options["entities"]:
+            return self
+        return self.with_format(dataclasses.replace(self.file_format, tag_scheme=PLAIN))
 
     def labels(self, data):
         """Returns `O`, then every prefix with every type of the training file; or its classes."""

@@ -3,7 +3,7 @@
 import abc
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -52,6 +52,15 @@ class Task(abc.ABC):
         task = copy.copy(self)
         task.file_format = file_format
         return task
+
+    def for_model(self, options: Mapping[str, Any]) -> "Task":
+        """Returns the task as a model was trained for it; by default itself.
+
+        Args:
+            options: Those of the model's `Predictor`.
+        """
+        del options
+        return self
 
     def labels(self, data: str) -> tuple[str, ...]:
         """Returns the names of the classes or tags in the order of their indices, or nothing.

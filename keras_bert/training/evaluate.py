@@ -33,6 +33,7 @@ def evaluate(options: EvaluateOptions) -> dict:
             f"{options.model}: a model of the family {predictor.name}, but {task.name} needs one "
             f"of {task.family.name}"
         )
+    task = task.for_model(predictor.options)
     labels = getattr(predictor.model, "labels", ())
     splits = _splits(options, task)
     predictor.freeze(options.precision)

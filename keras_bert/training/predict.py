@@ -51,10 +51,10 @@ def predict(options: PredictOptions) -> None:
     answered = 0
     try:
         for lines in read_lines(sys.stdin, predictor.forms, options.batch_size):
-            for line, answer in zip(lines, _answers(predictor, lines), strict=True):
+            for answer in _answers(predictor, lines):
                 if "error" in answer and not options.keep_going:
                     sys.stdout.flush()
-                    raise InputError(f"{line.place}: {answer['error']}")
+                    raise InputError(answer["error"])
                 print(json.dumps(answer, ensure_ascii=False))
                 answered += 1
             sys.stdout.flush()
@@ -68,22 +68,24 @@ def predict(options: PredictOptions) -> None:
 
 def _answers(predictor: Predictor, lines: list[Line]) -> list[dict[str, Any]]:
     """An answer to each line, or what is wrong with it."""
-    rows = [line.row for line in lines if line.row is not None]
+    right = [line for line in lines if line.row is not None]
     try:
-        found = iter(_predicted(predictor, rows))
+        found = iter(_predicted(predictor, right))
     except InputError as error:
         if len(lines) == 1:
-            return [{"error": str(error)}]
+            place, message = lines[0].place, str(error)
+            return [{"error": message if place in message else f"{place}: {message}"}]
         # One of them alone is wrong.
         return [answer for line in lines for answer in _answers(predictor, [line])]
     return [{"error": line.error} if line.row is None else next(found) for line in lines]
 
 
-def _predicted(predictor: Predictor, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if not rows:
+def _predicted(predictor: Predictor, lines: list[Line]) -> list[dict[str, Any]]:
+    if not lines:
         return []
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return predictor.predict(Examples(columns), batch_size=len(rows))
+    columns = {name: [line.row[name] for line in lines] for name in lines[0].row}
+    examples = Examples(columns, ids=[line.place for line in lines])
+    return predictor.predict(examples, batch_size=len(lines))
 
 
 def read_lines(
@@ -111,7 +113,7 @@ def read_lines(
                     fields = next((form for form in forms if set(form) <= set(row)), None)
                 lines.append(Line(place, _checked(row, [fields] if fields else forms)))
             except InputError as error:
-                lines.append(Line(place, None, str(error)))
+                lines.append(Line(place, None, f"{place}: {error}"))
         if lines:
             yield lines
 

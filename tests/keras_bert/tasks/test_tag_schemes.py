@@ -118,6 +118,18 @@ def test_mixed_schemes_are_refused_by_line(tmp_path, tags, wrong):
     assert [plain.labels(tmp_path)[index] for index in examples.targets[0]] == tags
 
 
+def test_a_model_of_plain_classes_is_measured_by_them(tmp_path):
+    (tmp_path / "dev.txt").write_text("a I-X\nb B-X\n")
+    labels = ("B-X", "I-X")
+    task = NER.for_model({"entities": False})
+    assert task.options["entities"] is False
+    examples = task.read(tmp_path, "dev", labels=labels)
+    assert examples.targets == [[1, 0]]
+    scores = task.score(examples, [{"tags": ["I-X", "I-X"]}], labels=labels)
+    assert (scores["accuracy"], scores["f1_I-X"]) == (0.5, pytest.approx(2 / 3))
+    assert NER.for_model({"entities": True}) is NER
+
+
 def test_dev_of_another_scheme_than_the_model(tmp_path):
     (tmp_path / "dev.txt").write_text("a B-X\nb L-X\n")
     with pytest.raises(InputError, match=r"line 2: .*--tag-scheme.*'L-X'"):
