@@ -48,22 +48,23 @@ def predict(options: PredictOptions) -> None:
     check_at_least_one(options, "batch_size")
     predictor = load_predictor(options.model)
     predictor.freeze(options.precision)
-    answered = 0
     try:
         for lines in read_lines(sys.stdin, predictor.forms, options.batch_size):
-            for answer in _answers(predictor, lines):
-                if "error" in answer and not options.keep_going:
-                    sys.stdout.flush()
-                    raise InputError(answer["error"])
-                print(json.dumps(answer, ensure_ascii=False))
-                answered += 1
+            answers = _answers(predictor, lines)
+            wrong = [] if options.keep_going else [a for a in answers if "error" in a]
+            if wrong:
+                answers = answers[: answers.index(wrong[0])]
+            # At once, so that a reader never has a part of a line.
+            sys.stdout.write(
+                "".join(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
+            )
             sys.stdout.flush()
+            if wrong:
+                raise InputError(wrong[0]["error"])
     except BrokenPipeError as error:
         # Python would try again to write what is left, at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise InputError(
-            f"standard output: closed by its reader; {answered} answers were written before"
-        ) from error
+        raise InputError("standard output: closed by its reader before the last answer") from error
 
 
 def _answers(predictor: Predictor, lines: list[Line]) -> list[dict[str, Any]]:
