@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-from seqeval.metrics.sequence_labeling import get_entities
 
-from keras_bert.tasks.tagging import TAG
+from keras_bert.tasks import tag_schemes
+from keras_bert.tasks.tag_schemes import is_plain
 
 
 def find_entities(
@@ -16,6 +16,7 @@ def find_entities(
     ends: tf.RaggedTensor,
     *,
     names: Sequence[str],
+    has_entities: bool = True,
 ) -> dict[str, tf.RaggedTensor]:
     """Finds the entities that the tags of words spell, as `TagPredictor` reads them.
 
@@ -29,8 +30,10 @@ def find_entities(
         scores: float32 `(batch, (words))`. Of each tag, such as its probability.
         starts: int64 `(batch, (words))`. Where each word begins in its text.
         ends: int64 `(batch, (words))`. Exclusive ends.
-        names: The tags, such as `("O", "B-PER", "I-PER")`. Where they are not all `O` or of this
-            form, with `B-`, `I-`, `E-` or `S-`, there are no entities.
+        names: The tags, such as `("O", "B-PER", "I-PER")`, in any scheme of
+            `keras_bert.tasks.tag_schemes`. Where they are plain classes there are no entities.
+
+        has_entities: bool. Whether tags that are spelled like those of entities are.
 
     Returns:
         A dictionary of ragged tensors `(batch, (entities))`, in the order of the text: `type`,
@@ -54,7 +57,7 @@ def find_entities(
     References:
         - `get_entities` of seqeval, which reads tags as conlleval of CoNLL-2000 does.
     """
-    begins_table, ends_table, types = _tables(names)
+    begins_table, ends_table, types = _tables(names, has_entities and not is_plain(names))
     outside = len(names)
     tag, row = tf.cast(tags.flat_values, tf.int32), tags.value_rowids()
     # Whether the word before is of the same sentence; never so of the first word of all.
@@ -85,7 +88,7 @@ def find_entities(
     }
 
 
-def _tables(names: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tables(names: Sequence[str], has_entities: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where entities begin and end, and of which type they are.
 
     Returns:
@@ -96,12 +99,12 @@ def _tables(names: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     shape = (len(names) + 1, len(names) + 1)
     begins, ends = np.zeros(shape, bool), np.zeros(shape, bool)
     types = np.full(len(names), "", object)
-    if all(TAG.fullmatch(name) for name in names):
+    if has_entities:
         for i, name in enumerate(names):
-            types[i] = "".join(kind for kind, _, _ in get_entities([name]))
+            types[i] = "".join(kind for kind, _, _ in tag_schemes.find_entities([name]))
         for i, before in enumerate([*names, "O"]):
             for j, tag in enumerate([*names, "O"]):
-                found = get_entities([before, tag])
+                found = tag_schemes.find_entities([before, tag])
                 begins[i, j] = any(first == 1 for _, first, _ in found)
                 ends[i, j] = any(last == 0 for _, _, last in found)
     return begins, ends, types

@@ -56,9 +56,11 @@ class TagSignatures(TaskSignatures):
         text = self.bounded(text)
         words, starts, ends = split_words(text)
         tag, score = self._best_tags(words)
-        names = tf.constant(self.predictor.model.labels)
+        labels = self.predictor.model.labels
+        names = tf.constant(labels)
         characters = Characters(text)
-        entities = find_entities(tag, score, starts, ends, names=self.predictor.model.labels)
+        has_entities = self.predictor.has_entities
+        entities = find_entities(tag, score, starts, ends, names=labels, has_entities=has_entities)
         reply = {}
         for name, first, last in (
             ("token", starts, ends),

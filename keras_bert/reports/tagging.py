@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from seqeval.metrics import classification_report
-from seqeval.metrics.sequence_labeling import get_entities
 
 from keras_bert.page import escaped, table
 from keras_bert.reports.findings import Findings, Section, error_section, ordered, sample
 from keras_bert.reports.marks import Mark, marked
+from keras_bert.tasks.tag_schemes import find_entities, is_plain, standard_tag
 
 # Types with a colour of their own, by the stylesheet.
 _COLORS = 7
@@ -28,10 +28,12 @@ Span = tuple[str, int, int]
 
 def entity_findings(examples, answers, labels) -> Findings:
     """Findings of the families of tags: see `Inspector`."""
-    golds = [[labels[index] for index in target] for target in examples.targets]
-    founds = [answer["tags"] for answer in answers]
-    gold = [get_entities(tags) for tags in golds]
-    found = [get_entities(tags) for tags in founds]
+    # A word of a plain class is shown as an entity of one word.
+    spelled = (lambda tag: f"S-{tag}") if is_plain(labels) else standard_tag
+    golds = [[spelled(labels[index]) for index in target] for target in examples.targets]
+    founds = [[spelled(tag) for tag in answer["tags"]] for answer in answers]
+    gold = [find_entities(tags) for tags in golds]
+    found = [find_entities(tags) for tags in founds]
     types = sorted({kind for spans in (*gold, *found) for kind, _, _ in spans})
     classes = {kind: f"type-{number % _COLORS}" for number, kind in enumerate(types)}
     differences = [
@@ -123,7 +125,7 @@ def _line(words: Sequence[str], spans: Sequence[Span], classes, differing: set[S
 
 def _types(golds: Sequence[Sequence[str]], founds: Sequence[Sequence[str]]) -> str:
     report = classification_report(golds, founds, output_dict=True, zero_division=0)
-    predicted = Counter(kind for tags in founds for kind, _, _ in get_entities(tags))
+    predicted = Counter(kind for tags in founds for kind, _, _ in find_entities(tags))
     total = {"micro avg": f"{predicted.total():,}", "macro avg": ""}
     del report["weighted avg"]
     rows = [

@@ -3,16 +3,25 @@
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from keras_bert.errors import InputError
+from keras_bert.tasks.delimiters import Dialect
 from keras_bert.tasks.examples import Examples
+from keras_bert.tasks.fields import (
+    field,
+    is_missing,
+    label_name,
+    list_field,
+    missing_labels,
+)
 from keras_bert.tasks.multiple_choice import ChoicePredictor
 from keras_bert.tasks.scores import accuracy
 from keras_bert.tasks.sources import is_prepared, prepared_rows
-from keras_bert.tasks.tables import field, find_file, list_field, read_json, read_rows, write_table
+from keras_bert.tasks.tables import read_json, read_rows, write_table
 from keras_bert.tasks.task import Task
-from keras_bert.tasks.text_files import own_file
+from keras_bert.tasks.text_files import TABLE_OPTIONS, own_file
+from keras_bert.tasks.text_of_files import find_file
 
 _FEWEST_CHOICES = 2
 _CODAH_COLUMNS = ("category", "prompt", "choice0", "choice1", "choice2", "choice3", "label")
@@ -46,6 +55,11 @@ class ChoiceTask(Task):
     family = ChoicePredictor
     metric = "accuracy"
 
+    @property
+    def label_field(self) -> str:
+        """The field of the right choice."""
+        return self.file_format.label_field or "label"
+
     def questions(self, data: str, split: str) -> Iterable[Question]:
         """Reads a split."""
         raise NotImplementedError
@@ -69,7 +83,8 @@ class ChoiceTask(Task):
         answers = [question.answer for question in questions]
         unlabelled = split == "test" and all(answer is None for answer in answers)
         if not unlabelled and None in answers:
-            raise InputError(f"{questions[answers.index(None)].place}: the label is missing")
+            places = [question.place for question in questions if question.answer is None]
+            raise InputError(missing_labels(places, len(questions), self.label_field))
         names = [question.name for question in questions]
         return Examples(
             {
@@ -99,12 +114,24 @@ class MultipleChoice(ChoiceTask):
     """
 
     name = "multiple-choice"
+    format_options: ClassVar[tuple[str, ...]] = TABLE_OPTIONS
 
     def questions(self, data, split):
-        rows = prepared_rows(data, split) if is_prepared(data) else read_rows(own_file(data, split))
+        if is_prepared(data):
+            rows = prepared_rows(data, split)
+        else:
+            rows = read_rows(own_file(data, split), self.file_format)
+        name, *more = self.file_format.text_field or ("context",)
+        if more:
+            raise InputError(
+                "`--text-field` must name one field, that of the context. "
+                f"Received: {name}, {', '.join(more)}"
+            )
         for place, row in rows:
-            choices = _choices(row, place)
-            yield Question(place, field(row, "context", place), choices, _label(row, place))
+            context = field(row, name, place, option="--text-field")
+            yield Question(
+                place, context, _choices(row, place), _label(row, place, self.label_field)
+            )
 
 
 class Swag(ChoiceTask):
@@ -120,7 +147,7 @@ class Swag(ChoiceTask):
 
     def questions(self, data, split):
         path = find_file(data, "val.csv" if split == "dev" else f"{split}.csv")
-        for place, row in read_rows(path):
+        for place, row in read_rows(path, self.file_format, dialect=Dialect(",", quoted=True)):
             beginning = field(row, "sent2", place)
             endings = [field(row, f"ending{index}", place) for index in range(4)]
             choices = [f"{beginning} {ending}".strip() for ending in endings]
@@ -138,7 +165,9 @@ class Codah(ChoiceTask):
 
     def questions(self, data, split):
         path = find_file(data, f"{split}.tsv")
-        for place, row in read_rows(path, columns=_CODAH_COLUMNS):
+        for place, row in read_rows(
+            path, self.file_format, dialect=Dialect("\t", quoted=False), columns=_CODAH_COLUMNS
+        ):
             yield Question(place, row["prompt"], _choices(row, place), _label(row, place))
 
 
@@ -162,11 +191,12 @@ class DialogueQuestions(ChoiceTask):
 
     def questions(self, data, split):
         for part in self._parts:
-            yield from _dialogue_questions(find_file(data, part.format(split=split)))
+            path = find_file(data, part.format(split=split))
+            yield from _dialogue_questions(path, self.file_format.encoding)
 
 
-def _dialogue_questions(path: Path) -> Iterator[Question]:
-    documents = read_json(path)
+def _dialogue_questions(path: Path, encoding: str) -> Iterator[Question]:
+    documents = read_json(path, encoding)
     if not isinstance(documents, list):
         raise InputError(
             f"{path}: a list of documents is expected. Received: {str(documents)[:40]}"
@@ -211,11 +241,11 @@ def _choices(row: dict[str, Any], place: str) -> list[str]:
     return choices
 
 
-def _label(row: dict[str, Any], place: str) -> int | None:
-    """The index in the field `label`, or None where there is none."""
-    if row.get("label") in (None, ""):
+def _label(row: dict[str, Any], place: str, name: str = "label") -> int | None:
+    """The index that the row says is right, or None where it says nothing."""
+    if is_missing(row.get(name)):
         return None
-    text = field(row, "label", place)
+    text = label_name(row[name], place, name)
     if not text.isdecimal():
         raise InputError(f"{place}: the label must be the index of a choice. Received: {text!r}")
     return int(text)

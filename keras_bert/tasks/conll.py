@@ -1,74 +1,62 @@
 """Named entities: CoNLL-2003 and files of one's own."""
 
-import re
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import ClassVar
 
+import numpy as np
 from seqeval.metrics import accuracy_score
-from seqeval.metrics.sequence_labeling import get_entities, precision_recall_fscore_support
+from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
+from sklearn.metrics import precision_recall_fscore_support as class_scores
 
 from keras_bert.atomic import new_file
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
+from keras_bert.tasks.fields import label_index
+from keras_bert.tasks.file_format import FileFormat
 from keras_bert.tasks.predictor import Predictor
-from keras_bert.tasks.sources import is_prepared, prepared_rows
-from keras_bert.tasks.tables import field, list_field, read_rows, read_text
-from keras_bert.tasks.tagging import TAG, FeatureTagPredictor, TagPredictor
+from keras_bert.tasks.tag_schemes import (
+    PLAIN,
+    as_iob2,
+    check_scheme,
+    find_entities,
+    find_scheme,
+    is_plain,
+    scheme_labels,
+    scheme_of,
+    standard_tag,
+)
+from keras_bert.tasks.tagged_files import TaggedSentence, read_sentences
+from keras_bert.tasks.tagging import FeatureTagPredictor, TagPredictor
 from keras_bert.tasks.task import Task
 
-# What files of a split are called, and how they end; the first that exists is read, or its gzip.
-_NAMES = {
-    "train": ("train", "eng.train"),
-    "dev": ("dev", "valid", "testa", "eng.testa"),
-    "test": ("test", "testb", "eng.testb"),
-}
-_ENDINGS = (".txt", ".conll", ".jsonl", ".tsv", "")
-_LABELLED_SPLITS = ("train", "dev")
-_DOCUMENT = "-DOCSTART-"
 # Words of a document on each side of a sentence: no row of BERT has more tokens.
 _CONTEXT = 512
-
-
-class TaggedSentence(NamedTuple):
-    """A sentence of a file.
-
-    Args:
-        words: list of str.
-        tags: list of str or None. One for each word, as the file has them.
-        source: str. Where it stands, for messages: a line, or a file where each word has a line.
-        first_line: int or None. That of the first word.
-        document: int or None. The number of its document, where the file tells documents apart.
-    """
-
-    words: list[str]
-    tags: list[str] | None
-    source: str
-    first_line: int | None = None
-    document: int | None = None
-
-    def place(self, word: int) -> str:
-        """Returns where a word stands, for messages."""
-        if self.first_line is None:
-            return self.source
-        return f"{self.source}, line {self.first_line + word}"
 
 
 class EntityTask(Task):
     """Named entities, scored as conlleval and seqeval do: by whole entities with their types.
 
     The files of a directory are `train`, `dev` (also `valid` or `testa`) and `test` (or `testb`),
-    gzip or not, in one of these forms:
+    compressed or not, in one of these forms:
 
-    - Columns between spaces or tabs (`.txt`, `.conll`): the word first, its tag last, a blank line
-      after each sentence. A line that begins with `-DOCSTART-` begins a document.
-    - JSON lines (`.jsonl`) with `words` and `tags`, lists of strings.
-    - A table (`.tsv`) with the columns `text_a` and `label`, words and tags between spaces; a
-      `.tsv` without such a header is read as columns.
+    - Columns between spaces or tabs (`.txt`, `.conll`, `.bio`, `.bmes`): the word first, its tag
+      last, a blank line after each sentence. A line that begins with `-DOCSTART-` begins a
+      document; lines with `#` before a sentence are comments.
+    - CoNLL-U (`.conllu`), with the tags of `upos`.
+    - JSON (`.jsonl`, `.json`) with `words` or `tokens`, and `tags` or `ner_tags`: lists of strings.
+      Tags may be numbers, whose names are in `labels.txt` or in `FileFormat.labels`.
+    - A table (`.tsv`, `.csv`) with the columns `text_a` and `label`, words and tags between
+      spaces; a `.tsv` without such a header is read as columns.
 
-    Tags are `O` or a type after `B-`, `I-`, `E-` or `S-`. An entity that begins with `I-`, as in
+    Tags are in one of the schemes of `keras_bert.tasks.tag_schemes`, or plain classes of words, as
+    parts of speech are; the training file shows in which. An entity that begins with `I-`, as in
     the original files of CoNLL-2003 (IOB1), gets a `B-`. The files of a test may lack tags.
+
+    Plain classes are scored word by word: `f1`, `precision` and `recall` are means of the classes'.
 
     Args:
         name: str.
@@ -80,39 +68,83 @@ class EntityTask(Task):
     """
 
     metric = "f1"
+    format_options: ClassVar[tuple[str, ...]] = (
+        *("delimiter", "columns", "encoding", "text_field", "label_field", "labels", "tag_scheme"),
+    )
 
     def __init__(self, name: str, family: type[Predictor]):
         self.name = name
         self.family = family
 
+    def with_format(self, file_format: FileFormat) -> "EntityTask":
+        task = super().with_format(file_format)
+        if file_format.tag_scheme == PLAIN:
+            task.options = {**task.options, "entities": False}
+        return task
+
+    def for_model(self, options):
+        if options["entities"]:
+            return self
+        return self.with_format(dataclasses.replace(self.file_format, tag_scheme=PLAIN))
+
     def labels(self, data):
-        """Returns `O`, then every prefix with every type of the training file."""
-        tags = {
-            tag for sentence in read_sentences(data, "train") for tag in as_iob2(sentence.tags)
-        } - {"O"}
-        if not tags:
-            raise InputError(f"{data}: the training data must have a tag besides O")
-        prefixes = "BIES" if {"E", "S"} & {tag[0] for tag in tags} else "BI"
-        kinds = {tag[2:] for tag in tags}
-        return ("O", *sorted(f"{prefix}-{kind}" for prefix in prefixes for kind in kinds))
+        """Returns `O`, then every prefix with every type of the training file; or its classes."""
+        counts: Counter[str] = Counter()
+        first: dict[str, str] = {}
+        for sentence in read_sentences(data, "train", self.file_format):
+            counts.update(sentence.tags)
+            for word, tag in enumerate(sentence.tags):
+                if tag not in first:
+                    first[tag] = sentence.place(word)
+        if scheme := self.file_format.tag_scheme:
+            check_scheme(first, scheme)
+        else:
+            scheme = find_scheme(counts, first)
+        if scheme == PLAIN and len(counts) > 1:
+            return scheme_labels(counts, scheme)
+        if not set(counts) - {"O"}:
+            raise InputError(
+                f"{data}: the training data must have a tag besides O. "
+                f"Received: {', '.join(counts) or 'none'}"
+            )
+        return scheme_labels(counts, scheme)
 
     def read(self, data, split, *, labels=()):
-        indices = {label: index for index, label in enumerate(labels)}
-        sentences = list(read_sentences(data, split))
+        sentences = list(read_sentences(data, split, self.file_format))
         if not sentences:
             raise InputError(f"{data}, {split}: the data have no sentences")
         targets = None
         if all(sentence.tags is not None for sentence in sentences):
-            targets = [_indices(sentence, indices) for sentence in sentences]
+            targets = [self._indices(sentence, labels) for sentence in sentences]
         columns = {"words": [sentence.words for sentence in sentences]}
         if sentences[-1].document is not None:
             columns |= _contexts(sentences)
         return Examples(columns, targets)
 
+    def _is_plain(self, labels: Sequence[str]) -> bool:
+        return self.file_format.tag_scheme == PLAIN or is_plain(labels)
+
+    def _indices(self, sentence: TaggedSentence, labels: Sequence[str]) -> list[int]:
+        tags = sentence.tags
+        if not self._is_plain(labels):
+            tags = as_iob2(tags)
+            for word, tag in enumerate(tags):
+                if tag not in labels:
+                    # Of another scheme, rather than of another type.
+                    check_scheme({tag: sentence.place(word)}, scheme_of(labels))
+        return [label_index(tag, labels, sentence.place(word)) for word, tag in enumerate(tags)]
+
     def score(self, examples, answers, *, labels=()):
-        """Returns micro `f1`, `precision` and `recall`, `accuracy` of tags, and `f1` by type."""
+        """Returns `f1`, `precision`, `recall`, `accuracy` of tags, and `f1` by type or class."""
         gold = [[labels[index] for index in tags] for tags in examples.targets]
         found = [answer["tags"] for answer in answers]
+        if self._is_plain(labels):
+            return _plain_scores(gold, found)
+        accuracy = float(accuracy_score(gold, found))
+        gold, found = (
+            [[standard_tag(tag) for tag in tags] for tags in sentences]
+            for sentences in (gold, found)
+        )
         precision, recall, f1, _ = precision_recall_fscore_support(
             gold, found, average="micro", zero_division=0
         )
@@ -120,9 +152,9 @@ class EntityTask(Task):
             "f1": float(f1),
             "precision": float(precision),
             "recall": float(recall),
-            "accuracy": float(accuracy_score(gold, found)),
+            "accuracy": accuracy,
         }
-        kinds = {kind for tags in (gold, found) for kind, _, _ in get_entities(tags)}
+        kinds = {kind for tags in (*gold, *found) for kind, _, _ in find_entities(tags)}
         _, _, each, _ = precision_recall_fscore_support(gold, found, zero_division=0)
         for kind, value in zip(sorted(kinds), each, strict=True):
             scores[f"f1_{kind}"] = float(value)
@@ -150,118 +182,20 @@ class EntityTask(Task):
             Path(temporary).write_text("\n".join(blocks), encoding="utf-8")
 
 
-def as_iob2(tags: Sequence[str]) -> list[str]:
-    """Makes a `B-` of each `I-` that begins an entity, as conlleval reads it.
-
-    Example:
-
-    ```python
-    as_iob2(["I-PER", "I-PER", "B-PER", "I-ORG"])       # ["B-PER", "I-PER", "B-PER", "B-ORG"]
-    ```
-    """
-    converted, before = [], "O"
-    for tag in tags:
-        follows = before[0] in "BI" and before[2:] == tag[2:]
-        converted.append(f"B-{tag[2:]}" if tag[0] == "I" and not follows else tag)
-        before = tag
-    return converted
-
-
-def read_sentences(data: str, split: str) -> Iterator[TaggedSentence]:
-    """Reads a split of a directory or of a prepared data set, see `EntityTask`.
-
-    Raises:
-        InputError: If there is no such file, or something is wrong with it.
-    """
-    for sentence in _sentences(data, split):
-        if sentence.tags is None and split in _LABELLED_SPLITS:
-            raise InputError(f"{sentence.place(0)}: the words must have tags")
-        for word, tag in enumerate(sentence.tags or ()):
-            if not TAG.fullmatch(tag):
-                raise InputError(
-                    f"{sentence.place(word)}: a tag must be O or a type after B-, I-, E- or S-. "
-                    f"Received: {tag!r}"
-                )
-        yield sentence
-
-
-def _sentences(data, split):
-    if is_prepared(data):
-        for place, row in prepared_rows(data, split):
-            if row.get("tokens") != []:
-                tags = "ner" if "ner" in row else "tags"
-                yield _listed(row, "tokens", tags, place)
-        return
-    path = _find(Path(data), split)
-    text = read_text(path)
-    name = path.name.removesuffix(".gz")
-    if name.endswith(".jsonl"):
-        for place, row in read_rows(path):
-            yield _listed(row, "words", "tags", place)
-    elif name.endswith(".tsv") and {"text_a", "label"} <= set(text.split("\n")[0].split()):
-        for place, row in read_rows(path):
-            words, tags = (field(row, column, place).split() for column in ("text_a", "label"))
-            yield _checked(words, tags, place)
-    else:
-        yield from _column_sentences(path, text)
-
-
-def _find(directory: Path, split: str) -> Path:
-    names = [name + end for name in _NAMES.get(split, (split,)) for end in _ENDINGS]
-    for name in names:
-        for path in (directory / name, directory / f"{name}.gz"):
-            if path.is_file():
-                return path
-    usual = ", ".join(names[: len(_ENDINGS) - 1])
-    raise InputError(f"{directory}: no file of the split {split!r}, such as {usual}")
-
-
-def _column_sentences(path: Path, text: str) -> Iterator[TaggedSentence]:
-    document, columns, rows = None, None, []
-
-    def sentence():
-        words, tags = map(list, zip(*rows, strict=True))
-        rows.clear()
-        tags = None if columns == 1 else tags
-        # No line comes between the words of a sentence.
-        return TaggedSentence(words, tags, str(path), number - len(words), document)
-
-    # Not splitlines(), nor split(): words may be such characters as U+2028 and U+3000.
-    for number, line in enumerate([*text.split("\n"), ""], start=1):
-        line = line.strip(" \t\r")
-        starts_document = line.startswith(_DOCUMENT)
-        if rows and (starts_document or not line):
-            yield sentence()
-        if starts_document:
-            document = 0 if document is None else document + 1
-        elif line:
-            parts = re.split(r"[ \t]+", line)
-            columns = columns or len(parts)
-            if len(parts) != columns:
-                raise InputError(
-                    f"{path}, line {number}: {columns} columns expected. Received: {len(parts)}"
-                )
-            rows.append((parts[0], parts[-1]))
-
-
-def _listed(row: dict[str, Any], words: str, tags: str, place: str) -> TaggedSentence:
-    found = list_field(row, tags, place) if row.get(tags) is not None else None
-    return _checked(list_field(row, words, place), found, place)
-
-
-def _checked(words: list[str], tags: list[str] | None, place: str) -> TaggedSentence:
-    if tags is not None and len(words) != len(tags):
-        raise InputError(f"{place}: {len(words)} words, but {len(tags)} tags")
-    return TaggedSentence(words, tags, place)
-
-
-def _indices(sentence: TaggedSentence, indices: dict[str, int]) -> list[int]:
-    tags = as_iob2(sentence.tags)
-    for word, tag in enumerate(tags):
-        if tag not in indices:
-            known = ", ".join(indices)
-            raise InputError(f"{sentence.place(word)}: label {tag!r} is not one of {known}")
-    return [indices[tag] for tag in tags]
+def _plain_scores(gold: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> dict:
+    """Scores of words: means over the classes, and the share of right ones."""
+    true = [tag for tags in gold for tag in tags]
+    predicted = [tag for tags in found for tag in tags]
+    classes = sorted({*true, *predicted})
+    precision, recall, f1, _ = class_scores(true, predicted, labels=classes, zero_division=0)
+    pairs = zip(true, predicted, strict=True)
+    return {
+        "f1": float(np.mean(f1)) if classes else 0.0,
+        "precision": float(np.mean(precision)) if classes else 0.0,
+        "recall": float(np.mean(recall)) if classes else 0.0,
+        "accuracy": sum(one == other for one, other in pairs) / max(len(true), 1),
+        **{f"f1_{name}": float(value) for name, value in zip(classes, f1, strict=True)},
+    }
 
 
 def _contexts(sentences: list[TaggedSentence]) -> dict[str, list[list[str]]]:

@@ -6,20 +6,18 @@ from typing import Any
 
 from keras_bert.errors import InputError
 from keras_bert.tasks.classification import ClassPredictor, ScorePredictor
+from keras_bert.tasks.delimiters import Dialect
 from keras_bert.tasks.examples import Examples
+from keras_bert.tasks.fields import LabelCheck, field, label_index, number_field
 from keras_bert.tasks.scores import accuracy, accuracy_and_f1, correlations, matthews
 from keras_bert.tasks.sources import is_prepared, prepared_rows
-from keras_bert.tasks.tables import (
-    field,
-    find_file,
-    label_index,
-    number_field,
-    read_rows,
-    write_table,
-)
+from keras_bert.tasks.tables import read_rows, write_table
 from keras_bert.tasks.task import Task
+from keras_bert.tasks.text_of_files import find_file
 
 _LOGGER = logging.getLogger(__name__)
+# Quotes are letters like others.
+_DIALECT = Dialect("\t", quoted=False)
 
 
 class GlueTask(Task):
@@ -79,13 +77,18 @@ class GlueTask(Task):
         columns = self._prepared_columns if prepared else self._columns
         texts: list[list[str]] = [[] for _ in columns]
         targets: list[Any] = []
+        label = "label" if prepared else self._label_column
+        check = LabelCheck(
+            label, optional=split.startswith("test"), is_number=self._classes is None
+        )
         for place, row in self._rows(data, split):
             for column, values in zip(columns, texts, strict=True):
                 values.append(field(row, column, place))
-            if not split.startswith("test"):
-                targets.append(self._target(row, place, prepared))
+            if not split.startswith("test") and check.has(row, place):
+                targets.append(self._target(row, label, place, prepared))
         if not texts[0]:
             raise InputError(f"{data}: the {split} file of {self.name} has no examples")
+        check.finish()
         names = ("text",) if len(columns) == 1 else ("text_a", "text_b")
         return Examples(dict(zip(names, texts, strict=True)), targets or None)
 
@@ -96,7 +99,14 @@ class GlueTask(Task):
         path = find_file(data, "diagnostic.tsv" if self.name == "ax" else f"{split}.tsv")
         skipped = 0
         columns = self._header.get(split)
-        for place, row in read_rows(path, columns=columns, short_rows=self._skips_short_rows):
+        rows = read_rows(
+            path,
+            self.file_format,
+            dialect=_DIALECT,
+            columns=columns,
+            short_rows=self._skips_short_rows,
+        )
+        for place, row in rows:
             if row is None:
                 skipped += 1
                 continue
@@ -104,13 +114,11 @@ class GlueTask(Task):
         if skipped:
             _LOGGER.warning("%s: %d rows of too few fields were left out", path, skipped)
 
-    def _target(self, row, place, prepared):
+    def _target(self, row, label, place, prepared):
         if self._classes is None:
-            name = "label" if prepared else self._label_column
-            return number_field(row, name, place)
-        if prepared:
-            return label_index(field(row, "label", place), tuple(self._classes.values()), place)
-        return label_index(field(row, self._label_column, place), tuple(self._classes), place)
+            return number_field(row, label, place)
+        words = self._classes.values() if prepared else self._classes
+        return label_index(field(row, label, place), tuple(words), place)
 
     def score(self, examples, answers, *, labels=()):
         if self._classes is None:

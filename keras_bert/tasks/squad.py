@@ -1,5 +1,6 @@
 """SQuAD 1.1 and 2.0: answers to questions about paragraphs of Wikipedia."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +13,18 @@ from keras_bert.tasks.squad_files import Question, read_questions
 from keras_bert.tasks.squad_metrics import best_thresholds, squad_1_scores, squad_2_scores
 from keras_bert.tasks.task import Task
 
+_LOGGER = logging.getLogger(__name__)
+_LEFT_OUT, _MOVED = "left out", "moved"
+_RULES = {
+    _LEFT_OUT: "the answer must be a part of the context, letter by letter",
+    _MOVED: "the answer must stand in the context where `answer_start` says",
+}
+_REASONS = {
+    _LEFT_OUT: "their answers are not in their contexts",
+    _MOVED: "their answers stand elsewhere in their contexts",
+}
+_SHOWN = 40
+
 
 class SquadTask(Task):
     """Questions whose answers are spans of a context.
@@ -19,8 +32,12 @@ class SquadTask(Task):
     `--data` is a directory with `train-v1.1.json` and `dev-v1.1.json`, or those of 2.0, see
     `find_squad_file`; or `tfds:squad/v1.1`, `tfds:squad/v2.0`.
 
-    Of an answer for training, the text decides: where `answer_start` is off, the nearest place with
-    the same text is taken. Answers for scoring need no place.
+    Of an answer for training, the text decides. Where `answer_start` is off, counts bytes or UTF-16
+    units, or is missing, the place of the same text is taken, of several the nearest; a warning
+    says how many were moved. Questions for training whose first answer is not in the context,
+    letter by letter, are left out, counted and warned of; with `FileFormat.strict` the first one
+    that would be moved or left out ends the reading. Answers for scoring need no place, and no
+    question is left out there.
 
     Prediction files are those of `run_squad.py`: for `predictions.json`, which has the answer to
     each id, `nbest_predictions.json` with the best answers and their probabilities; for SQuAD 2.0
@@ -31,6 +48,7 @@ class SquadTask(Task):
     """
 
     family = QuestionAnsweringPredictor
+    format_options: ClassVar[tuple[str, ...]] = ("encoding", "strict")
     version: str
 
     @property
@@ -43,35 +61,50 @@ class SquadTask(Task):
         columns: dict[str, list] = {"question": [], "context": []}
         targets: list[list[GoldAnswer] | None] = []
         ids = []
+        faults: dict[str, list[tuple[str, str]]] = {_LEFT_OUT: [], _MOVED: []}
         question = None
-        for question in read_questions(data, split, self.version):
+        for question in read_questions(data, split, self.version, self.file_format):
+            answers = self._answers(question, split)
+            if split == "train" and (fault := _fault(question, answers, self.unanswerable)):
+                rule, received = fault
+                if self.file_format.strict:
+                    raise InputError(
+                        f"{question.place}: {_RULES[rule]}. Received: {received}; without "
+                        f"--strict such questions are {rule}"
+                    )
+                faults[rule].append((question.place, received))
+                if rule == _LEFT_OUT:
+                    continue
             columns["question"].append(question.question)
             columns["context"].append(question.context)
             ids.append(question.id)
-            targets.append(self._answers(question, split))
+            targets.append(answers)
             if (targets[-1] is None) != (targets[0] is None):
                 raise InputError(f"{question.place}: all questions must have answers, or none")
         if question is None:
             raise InputError(f"{data}: the split {split!r} has no questions")
+        if not targets:
+            (place, received), *others = faults[_LEFT_OUT]
+            raise InputError(
+                f"{place}: {_RULES[_LEFT_OUT]}. Received: {received}, and no other answer that is "
+                f"among {len(others)} more questions"
+            )
+        _warn(data, faults, len(targets) + len(faults[_LEFT_OUT]))
         return Examples(columns, None if targets[0] is None else targets, ids)
 
     def _answers(self, question: Question, split: str) -> list[GoldAnswer] | None:
         answers = question.answers
         if answers is None:
-            if split != "test":
-                raise InputError(f"{question.place}: field 'answers' is missing")
-            return None
-        if not answers and not self.unanswerable:
+            if split in ("test", "train"):
+                return None
+            raise InputError(f"{question.place}: field 'answers' is missing")
+        impossible = question.is_impossible or split != "train"
+        if not answers and impossible and not self.unanswerable:
             raise InputError(
-                f"{question.place}: {self.name} has an answer to every question. Received: none"
+                f"{question.place}: {self.name} has an answer to every question; --task "
+                "squad-2.0 takes questions without. Received: none"
             )
-        located = [_located(answer, question.context) for answer in answers]
-        if split == "train" and located and located[0].start is None:
-            raise InputError(
-                f"{question.place}: the answer must be a part of the context. "
-                f"Received: {answers[0].text[:40]!r} at {answers[0].start}"
-            )
-        return located
+        return [_located(answer, question.context) for answer in answers]
 
     def write_predictions(self, path, examples, answers, *, labels=()):
         path = Path(path)
@@ -148,17 +181,68 @@ def _texts(examples: Examples) -> list[list[str]]:
     return [[answer.text for answer in answers] for answers in examples.targets]
 
 
+def _fault(
+    question: Question, located: list[GoldAnswer] | None, unanswerable: bool
+) -> tuple[str, str] | None:
+    """What is done with a question for training that is not right, and what its file says."""
+    if not located:
+        # What is_impossible denies is a row without its answer.
+        right = located is not None and unanswerable and question.is_impossible is not False
+        return None if right else (_LEFT_OUT, "no answer")
+    text, start = question.answers[0]
+    received = f"{text[:_SHOWN]!r} at {start}"
+    if located[0].start is None:
+        return _LEFT_OUT, received
+    return None if located[0].start == start else (_MOVED, f"{received} for {located[0].start}")
+
+
+def _warn(data: str, faults: dict[str, list[tuple[str, str]]], count: int) -> None:
+    for rule, found in faults.items():
+        if found:
+            _LOGGER.warning(
+                "%s: %d of %d questions are %s, as %s. Received: %s",
+                *(
+                    data,
+                    len(found),
+                    count,
+                    rule,
+                    _REASONS[rule],
+                    "; ".join(map(": ".join, found[:3])),
+                ),
+            )
+
+
 def _located(answer: GoldAnswer, context: str) -> GoldAnswer:
-    """Moves an answer to where its text stands, the nearest of several such places."""
+    """Moves an answer to where its text stands; of several such places to the nearest."""
     text, start = answer
     if not text:
         return GoldAnswer(text, None)
-    if start >= 0 and context.startswith(text, start):
+    if start is not None and start >= 0 and context.startswith(text, start):
         return answer
+    first, last = context.find(text), context.rfind(text)
+    if first < 0 or first == last:
+        return GoldAnswer(text, None if first < 0 else first)
+    if start is None:
+        return GoldAnswer(text, None)  # Any of several places would be a guess.
+    for encoding, unit in (("utf-8", 1), ("utf-16-le", 2)):
+        place = _in_units(context, max(start, 0) * unit, encoding)
+        if place is not None and context.startswith(text, place):
+            return GoldAnswer(text, place)
     before = context.rfind(text, 0, max(start, 0) + len(text))
     after = context.find(text, max(start, 0))
     places = [place for place in (before, after) if place >= 0]
-    return GoldAnswer(text, min(places, key=lambda place: abs(place - start), default=None))
+    return GoldAnswer(text, min(places, key=lambda place: abs(place - start)))
+
+
+def _in_units(context: str, start: int, encoding: str) -> int | None:
+    """The character at a byte of an encoding, or None between two characters."""
+    if context.isascii():
+        return None
+    try:
+        encoded = context.encode(encoding, "surrogatepass")[:start]
+        return len(encoded.decode(encoding, "surrogatepass"))
+    except UnicodeDecodeError:
+        return None
 
 
 SQUAD_1 = Squad1Task()

@@ -1,24 +1,20 @@
 """Tags of words, such as named entities."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
-from seqeval.metrics.sequence_labeling import get_entities
 
 from keras_bert.models.feature_tagger import BertFeatureTagger
 from keras_bert.models.tagger import BertTagger
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.predictor import Predictor
 from keras_bert.tasks.rows import Rows, unpadded
+from keras_bert.tasks.tag_schemes import find_entities, is_plain
 from keras_bert.text.word_windows import WordWindows
 from keras_bert.text.words import split_words
-
-# Outside an entity, or its beginning, inside, end, or all of it, and its type.
-TAG = re.compile(r"O|[BIES]-.+")
 
 
 class TagPredictor(Predictor):
@@ -33,19 +29,25 @@ class TagPredictor(Predictor):
     "score"}]}`. The tokens are the given `words`, or those of `split_words`. For a `text`, `start`
     and `end` are characters and `text` is `text[start:end]`; for `words` they are words, and
     `text` is the words with spaces between them. Ends are exclusive. An entity is what conlleval
-    and seqeval read: one that begins with `I-` counts as well. `score` is the mean probability of
-    its tags. Without tags like `B-PER` there are no entities.
+    and seqeval read, in any scheme of `keras_bert.tasks.tag_schemes`: one that begins with `I-`
+    counts as well. `score` is the mean probability of its tags. There are no entities where tags
+    are plain classes, or the option `entities` is off.
     """
 
     name = "tagging"
     model_class = BertTagger
     forms = (("text",), ("words",))
-    defaults: ClassVar[Mapping[str, Any]] = {"document_context": False}
+    defaults: ClassVar[Mapping[str, Any]] = {"document_context": False, "entities": True}
     has_token_outputs = True
 
     def __init__(self, model, tokenizer, **options):
         super().__init__(model, tokenizer, **options)
         self._windows = WordWindows(tokenizer, self.sequence_length)
+
+    @property
+    def has_entities(self) -> bool:
+        """Whether the tags spell entities."""
+        return bool(self.options["entities"]) and not is_plain(self.model.labels)
 
     def encode(self, examples: Examples) -> Rows:
         columns = examples.columns
@@ -98,13 +100,13 @@ class TagPredictor(Predictor):
         score = np.ones(starts[-1])
         best[places] = shares[has_tag].argmax(axis=1)
         score[places] = shares[has_tag].max(axis=1)
-        has_entities = all(TAG.fullmatch(label) for label in labels)
+        has_entities = self.has_entities
         answers = []
         for number, (tokens, spans) in enumerate(sentences):
             place = slice(starts[number], starts[number + 1])
             tags = [labels[index] for index in best[place]]
             entities = []
-            for kind, first, last in get_entities(tags) if has_entities else ():
+            for kind, first, last in find_entities(tags) if has_entities else ():
                 if spans is None:
                     start, end = first, last + 1
                     text = " ".join(tokens[start:end])

@@ -1,13 +1,17 @@
 """What a task promises to training and evaluation."""
 
 import abc
+import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from keras_bert.atomic import new_file
+from keras_bert.command_line import flag
+from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
+from keras_bert.tasks.file_format import DEFAULT_FORMAT, FileFormat
 from keras_bert.tasks.predictor import Predictor
 
 
@@ -21,6 +25,8 @@ class Task(abc.ABC):
             better.
         dev_splits: tuple of str. What there is to measure on during training.
         options: dict. Options of the family whose defaults differ for this task.
+        file_format: `FileFormat` of the files.
+        format_options: tuple of str. What of `FileFormat` has a use for the task.
     """
 
     name: str
@@ -28,6 +34,33 @@ class Task(abc.ABC):
     metric: str
     dev_splits: tuple[str, ...] = ("dev",)
     options: ClassVar[dict[str, Any]] = {}
+    file_format: FileFormat = DEFAULT_FORMAT
+    format_options: ClassVar[tuple[str, ...]] = ("encoding",)
+
+    def with_format(self, file_format: FileFormat) -> "Task":
+        """Returns the task for files that are written otherwise.
+
+        Raises:
+            InputError: If something has no use for the task.
+        """
+        for name in file_format.used():
+            if name not in self.format_options:
+                raise InputError(
+                    f"`{flag(name)}` has no use for {self.name}. "
+                    f"Received: {getattr(file_format, name)}"
+                )
+        task = copy.copy(self)
+        task.file_format = file_format
+        return task
+
+    def for_model(self, options: Mapping[str, Any]) -> "Task":
+        """Returns the task as a model was trained for it; by default itself.
+
+        Args:
+            options: Those of the model's `Predictor`.
+        """
+        del options
+        return self
 
     def labels(self, data: str) -> tuple[str, ...]:
         """Returns the names of the classes or tags in the order of their indices, or nothing.

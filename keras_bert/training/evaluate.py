@@ -10,9 +10,9 @@ from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import load_predictor
 from keras_bert.tasks.predictor import Predictor
-from keras_bert.tasks.registry import task_named
 from keras_bert.tasks.task import Task
 from keras_bert.training.options import EvaluateOptions
+from keras_bert.training.task_files import task_of
 
 
 def evaluate(options: EvaluateOptions) -> dict:
@@ -26,13 +26,14 @@ def evaluate(options: EvaluateOptions) -> dict:
     check_not_negative(options, "attention_example")
     if options.report is None:
         check_unused(options, "attention_example", reason="there is no `--report`")
-    task = task_named(options.task)
+    task = task_of(options)
     predictor = load_predictor(options.model)
     if not isinstance(predictor, task.family):
         raise InputError(
             f"{options.model}: a model of the family {predictor.name}, but {task.name} needs one "
             f"of {task.family.name}"
         )
+    task = task.for_model(predictor.options)
     labels = getattr(predictor.model, "labels", ())
     splits = _splits(options, task)
     predictor.freeze(options.precision)

@@ -10,7 +10,6 @@ from keras_bert.command_line import check_at_least_one, check_not_negative, reso
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.predictor import Predictor
-from keras_bert.tasks.registry import task_named
 from keras_bert.tasks.sources import is_prepared
 from keras_bert.tasks.task import Task
 from keras_bert.training.callbacks import ProgressBar
@@ -26,6 +25,7 @@ from keras_bert.training.run_directory import RunDirectory
 from keras_bert.training.starting_model import starting_predictor
 from keras_bert.training.strategy import devices, make_strategy, set_seed
 from keras_bert.training.summary_writer import summary_writer
+from keras_bert.training.task_files import task_of
 from keras_bert.training.telemetry import Workload, write_validation
 from keras_bert.training.workers import Workers
 
@@ -47,7 +47,7 @@ def finetune(options: FinetuneOptions) -> dict:
         from keras_bert.training.grid import search
 
         return search(options, finetune)
-    task = task_named(options.task)
+    task = task_of(options)
     if not task.dev_splits:
         raise InputError(f"`--task {task.name}` is only for evaluate: it has no training data")
     strategy = make_strategy(options.strategy, options.batch_size)

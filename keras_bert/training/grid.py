@@ -17,11 +17,14 @@ from keras_bert.atomic import new_directory, write_json
 from keras_bert.command_line import flag, resolved
 from keras_bert.errors import InputError
 from keras_bert.tasks.registry import task_named
-from keras_bert.training.options import FinetuneOptions
+from keras_bert.training.options import FILE_OPTIONS, FinetuneOptions
 
 # Devlin et al. 2019, arXiv:1810.04805, appendix A.3.
 PAPER = {"batch_size": [16, 32], "learning_rate": [5e-5, 3e-5, 2e-5], "epochs": [2, 3, 4]}
-_NOT_SEARCHED = ("task", "data", "init", "output", "grid", "restarts", "seed", "allow_changes")
+_NOT_SEARCHED = (
+    *("task", "data", "init", "output", "grid", "restarts", "seed", "allow_changes"),
+    *FILE_OPTIONS,
+)
 _METRICS = "metrics.json"
 
 

@@ -10,6 +10,7 @@ from keras_bert.text.mask_options import MaskUnits
 Strategy = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
 Optimizer = Literal["adamw", "lamb"]
 Precision = Literal["float32", "bfloat16", "float16"]
+TagScheme = Literal["bio", "iobes", "bmes", "bilou", "plain"]
 
 _STRATEGY = (
     "where to train: auto takes the first there is of the cluster of TF_CONFIG or Slurm, a TPU, "
@@ -35,6 +36,34 @@ _TASK = (
 _DATA = (
     "directory with the files of the task, or tfds:NAME[/CONFIG], a data set that TensorFlow "
     "Datasets has prepared"
+)
+# How a task's files are written; see `keras_bert.tasks.file_format.FileFormat`.
+FILE_OPTIONS = (
+    *("delimiter", "columns", "encoding", "text_field", "label_field", "labels", "tag_scheme"),
+    "strict",
+)
+_DELIMITER = (
+    "what divides the fields of a table: tab, comma, semicolon, pipe or another character; "
+    "default: what fits its first rows"
+)
+_COLUMNS = "names of a table's columns with commas between them, if its first line holds data"
+_ENCODING = "encoding of the files, such as utf-16, cp1252 or gb18030"
+_TEXT_FIELD = (
+    "field of the text, or of the two texts of a pair with a comma between them, if not text, or "
+    "text_a and text_b"
+)
+_LABEL_FIELD = "field of what is to be predicted, if it is not the task's own, such as label"
+_LABELS = (
+    "names of the classes or tags with commas between them, or a file with one on each line; in "
+    "the order of the numbers that stand for them in the files"
+)
+_TAG_SCHEME = (
+    "tags: how they spell entities, or plain for classes of words, such as parts of speech; "
+    "default: what fits the training file"
+)
+_STRICT = (
+    "question answering: end where a training question's answer is not where its file says, in "
+    "place of moving it or leaving the question out"
 )
 _ALLOW_CHANGES = "go on with a stopped run under other options or inputs than it began with"
 
@@ -124,6 +153,14 @@ class FinetuneOptions:
     data: str = option(help=_DATA)
     init: str = option(help="model directory to start from")
     output: str = option(help="run directory to make, or of a stopped run to go on with")
+    delimiter: str | None = option(None, help=_DELIMITER)
+    columns: str | None = option(None, help=_COLUMNS)
+    encoding: str = option("utf-8", help=_ENCODING)
+    text_field: str | None = option(None, help=_TEXT_FIELD)
+    label_field: str | None = option(None, help=_LABEL_FIELD)
+    labels: str | None = option(None, help=_LABELS)
+    tag_scheme: TagScheme | None = option(None, help=_TAG_SCHEME)
+    strict: bool = option(False, help=_STRICT)
     random_weights: bool = option(
         False, help="take only size and vocabulary from --init: a baseline without pre-training"
     )
@@ -213,6 +250,14 @@ class EvaluateOptions:
     task: str = option(help=_TASK)
     data: str = option(help=_DATA)
     model: str = option(help="fine-tuned model directory")
+    delimiter: str | None = option(None, help=_DELIMITER)
+    columns: str | None = option(None, help=_COLUMNS)
+    encoding: str = option("utf-8", help=_ENCODING)
+    text_field: str | None = option(None, help=_TEXT_FIELD)
+    label_field: str | None = option(None, help=_LABEL_FIELD)
+    labels: str | None = option(None, help=_LABELS)
+    tag_scheme: TagScheme | None = option(None, help=_TAG_SCHEME)
+    strict: bool = option(False, help=_STRICT)
     split: str | None = option(
         None, help="part to measure on, as train, dev or test; default: what the task has of dev"
     )
@@ -235,7 +280,10 @@ class PredictOptions:
     """Options of `python -m keras_bert predict`."""
 
     model: str = option(help="fine-tuned model directory, or a pre-trained one to fill [MASK]")
-    batch_size: int = option(32, help="lines answered at a time")
+    batch_size: int = option(32, help="lines answered at a time, at most: fewer where input pauses")
+    keep_going: bool = option(
+        False, help='answer a wrong line with {"error": ...} in place of ending there'
+    )
     precision: Precision = option("float32", help="type in which the model computes")
 
 

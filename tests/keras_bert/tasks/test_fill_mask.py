@@ -270,7 +270,7 @@ def test_the_command_line_names_the_line(directory, monkeypatch, capsys, text, m
     lines = [json.dumps({"text": text}) for text in ("a [MASK]", "[MASK] a", "[MASK]", text)]
     lines.insert(1, "")
     code, answers, error = command(monkeypatch, capsys, directory, lines)
-    assert (code, len(answers)) == (2, 2)
+    assert (code, len(answers)) == (2, 3)
     assert error.startswith(f"error: standard input, {message}")
 
 

@@ -8,7 +8,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from keras_bert.errors import InputError
+from keras_bert.tasks.file_format import FileFormat
 from keras_bert.tasks.question_answering import GoldAnswer
+from keras_bert.tasks.registry import task_named
 from keras_bert.tasks.squad import SQUAD_1, SQUAD_2
 from keras_bert.tasks.squad_files import find_squad_file
 
@@ -52,6 +54,103 @@ def test_reads_questions_in_order(tmp_path):
 def test_an_answer_moves_to_the_nearest_place_of_its_text(tmp_path, start, expected):
     write(tmp_path, squad(entry(start=start)))
     assert SQUAD_1.read(tmp_path, "train").targets == [[GoldAnswer("cat", expected)]]
+
+
+LONG = "The 😀 cat saw 你好 a cat, and a dog."
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "expected"),
+    [
+        ("cat", LONG.rindex("cat"), LONG.rindex("cat")),
+        # The only place of its text.
+        ("dog", 0, LONG.index("dog")),
+        ("dog", None, LONG.index("dog")),
+        ("a dog", 99, LONG.index("a dog")),
+        # Of several places, those in bytes and in UTF-16.
+        ("cat", len(LONG[: LONG.rindex("cat")].encode()), LONG.rindex("cat")),
+        ("cat", len(LONG[: LONG.index("cat")].encode("utf-16-le")) // 2, LONG.index("cat")),
+        ("cat", LONG.index("cat") + 0.0, LONG.index("cat")),
+        # In no place, or in any of several.
+        ("cow", 6, None),
+        ("The  😀", 0, None),
+        ("the 😀", 0, None),
+        ("", 0, None),
+        ("cat", None, None),
+    ],
+)
+def test_answers_for_training_are_moved_or_left_out(tmp_path, caplog, text, start, expected):
+    content = squad(entry("q0", "The", 0), entry("q1", text, start), context=LONG)
+    write(tmp_path, content)
+    examples = SQUAD_1.read(tmp_path, "train")
+    kept = expected is not None
+    assert examples.names == ["q0", "q1"][: 1 + kept]
+    if kept:
+        assert examples.targets[1] == [GoldAnswer(text, expected)]
+    strict = task_named("squad-1.1", FileFormat(strict=True))
+    if kept and start == expected:
+        assert not caplog.records
+        assert strict.read(tmp_path, "train") == examples
+        return
+    (record,) = caplog.records
+    assert "1 of 2 questions" in record.getMessage()
+    assert "'q1'" in record.getMessage()
+    with pytest.raises(InputError, match=r"'q1'.*--strict"):
+        strict.read(tmp_path, "train")
+    # All questions count for scores.
+    write(tmp_path, content, "dev-v1.1.json")
+    assert strict.read(tmp_path, "dev").names == ["q0", "q1"]
+
+
+@pytest.mark.parametrize("answers", [[], None, "absent"])
+def test_questions_for_training_without_their_answers(tmp_path, caplog, answers):
+    question = {"id": 2, "question": "q?", "answers": answers, "is_impossible": False}
+    if answers == "absent":
+        del question["answers"]
+    for task, name in ((SQUAD_1, "train-v1.1.json"), (SQUAD_2, "train-v2.0.json")):
+        write(tmp_path, squad(entry(), question), name)
+        assert task.read(tmp_path, "train").names == ["q1"]
+        assert "1 of 2 questions are left out" in caplog.text
+        caplog.clear()
+
+
+ROW = {"id": 1, "question": "q?", "context": CONTEXT}
+ROWS = [
+    {**ROW, "answers": {"text": ["cat", "A cat"], "answer_start": [4, 20]}},
+    {**ROW, "id": "2", "answers": [{"text": "cat", "answer_start": 4}]},
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train.jsonl", "\n\n".join(map(json.dumps, ROWS))),
+        ("train.json", "\n".join(map(json.dumps, ROWS))),
+        ("train.json", json.dumps(ROWS)),
+        ("train-v1.1.json", json.dumps({"version": "1", "data": ROWS})),
+    ],
+)
+def test_a_row_for_each_question(tmp_path, name, content):
+    write(tmp_path, content, name)
+    examples = SQUAD_1.read(tmp_path, "train")
+    assert examples.names == ["1", "2"]
+    assert examples.targets == [[GoldAnswer("cat", 4), GoldAnswer("A cat", 20)], [("cat", 4)]]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"answers": {"text": ["a"], "answer_start": []}}, "1 texts, but 0 places"),
+        ({"answers": {"text": "a", "answer_start": 1}}, "'text' must be a list"),
+        ({"answers": "a"}, "'answers' must be a list"),
+        ({"id": True}, "'id' must be a string"),
+        ({"context": None}, "'context' must be a string"),
+    ],
+)
+def test_wrong_rows(tmp_path, row, message):
+    write(tmp_path, json.dumps([ROWS[1], {**ROWS[0], **row}]), "train.json")
+    with pytest.raises(InputError, match=f"item 2.*{message}"):
+        SQUAD_1.read(tmp_path, "train")
 
 
 def test_dev_needs_only_texts(tmp_path):
@@ -108,7 +207,8 @@ PLACE = r"train-v1.1.json, article 1, paragraph 1"
         (without(squad(entry()), *PARAGRAPH, "context"), f"{PLACE}: field 'context' is missing"),
         (without(squad(entry()), *PARAGRAPH, "qas"), f"{PLACE}: field 'qas' is missing"),
         (squad({"question": "x"}), f"{PLACE}, question 1: field 'id' is missing"),
-        (squad({**entry(), "id": 3}), "question 1: field 'id' must be a string. Received: '3'"),
+        (squad({**entry(), "id": 3.5}), "question 1: field 'id' must be a string. Received: '3.5'"),
+        (squad({**entry(), "id": None}), "question 1: field 'id' must be a string"),
         (squad(entry(), entry()), rf"{PLACE}, question 2 \('q1'\): another question has the same"),
         (squad({"id": "q1", "answers": []}), r"question 1 \('q1'\): field 'question' is missing"),
         (squad(entry(start="4")), "answer 1: field 'answer_start' must be an integer"),
