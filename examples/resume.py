@@ -17,7 +17,8 @@ from keras_bert.training.run_directory import RunDirectory
 from keras_bert.training.strategy import set_seed
 
 shards, output, steps = sys.argv[1], sys.argv[2], int([*sys.argv, "1000"][3])
-manifest, tokenizer = read_manifest(shards), BertTokenizer.from_checkpoint(shards)
+manifest = read_manifest(shards)
+tokenizer = BertTokenizer.from_vocabulary(f"{shards}/vocab.txt", lowercase=manifest.lowercase)
 masker = MaskedLMMasker(tokenizer.vocabulary, 20)
 set_seed(1)
 config = BertConfig.from_name("tiny", vocabulary_size=len(tokenizer.vocabulary))

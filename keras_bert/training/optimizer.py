@@ -81,11 +81,11 @@ class BertAdamW(keras.optimizers.AdamW):
 
     It differs from Keras' AdamW in every default: epsilon 1e-6, decay 0.01 except on LayerNorm and
     biases (`gamma`, `beta` and `bias` of any layer), gradients clipped to a global norm of 1, and,
-    unless asked for, no correction of the moments' start at zero. Fine-tuning of small data is steadier with the correction (Mosbach et
-    al. 2021, arXiv:2006.04884). With it epsilon is added to the corrected deviation, as in the
-    algorithm of the paper and in torch. Keras adds it to the uncorrected one, which is 30 times
-    smaller at the first step and 1.6 times at the 500th: small gradients, of which large models
-    have many, would then count for less until the 1,000th.
+    unless asked for, no correction of the moments' start at zero. Fine-tuning of small data is
+    steadier with the correction (Mosbach et al. 2021, arXiv:2006.04884). With it epsilon is added
+    to the corrected deviation, as in the algorithm of the paper and in torch. Keras adds it to the
+    uncorrected one, which is 30 times smaller at the first step and 1.6 times at the 500th: small
+    gradients, of which large models have many, would then count for less until the 1,000th.
 
     The norm of the latest gradient, before clipping, is in the variable `gradient_norm`.
 
