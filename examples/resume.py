@@ -25,7 +25,6 @@ config = BertConfig.from_name("tiny", vocabulary_size=len(tokenizer.vocabulary))
 model = BertPretrainer(config, next_sentence=manifest.has_pairs)
 rate = WarmUpLinearDecay(1e-3, total_steps=steps, warmup_steps=steps // 10)
 model.compile(BertAdamW(rate), **pretraining_losses(pairs=manifest.has_pairs))
-
 data = {"batch_size": 32, "seed": 1}
 often = {"total_steps": steps, "log_steps": 10, "checkpoint_steps": 50}
 with RunDirectory(output, {"shards": shards, "steps": steps, **data}) as run:

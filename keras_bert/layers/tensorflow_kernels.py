@@ -7,8 +7,8 @@ more than the arithmetic. Three forms avoid it:
 
 * In training XLA makes one pass of each small function, and one of its gradient. The products
   between them stay with oneDNN, whose are twice as fast as XLA's on a CPU.
-* Where the weights are constants, TensorFlow's rewriter replaces one certain form of LayerNorm by
-  oneDNN's kernel.
+* Where the weights are float32 constants, TensorFlow's rewriter replaces one certain form of
+  LayerNorm by oneDNN's kernel.
 * Without training, GELU keeps the form that the rewriter fuses with the product before it.
 """
 
@@ -38,7 +38,7 @@ _DROPOUT_LEVELS = 2**16
 def layer_normalization(
     inputs: Any, gamma: Any, beta: Any, epsilon: float, *, training: bool
 ) -> tf.Tensor:
-    """Normalises each row; statistics are computed in float32 at least.
+    """Normalises each row; statistics are computed in float32 at least, on every machine.
 
     Args:
         inputs: floats `(rows, width)`.
@@ -53,7 +53,9 @@ def layer_normalization(
     if training:
         return _normalized_in_one_pass(inputs, gamma, beta, tf.constant(epsilon))
     gamma, beta = map(tf.convert_to_tensor, (gamma, beta))
-    if epsilon <= _NEGLIGIBLE_EPSILON and inputs.dtype != tf.float16 and _is_constant(gamma):
+    # Not in bfloat16: oneDNN's statistics would be float32, but where nothing rewrites the graph
+    # (another processor, a GPU) those of its form are not. It is no faster there either.
+    if epsilon <= _NEGLIGIBLE_EPSILON and inputs.dtype == tf.float32 and _is_constant(gamma):
         return _normalized_by_kernel(inputs, gamma, beta)
     return _normalized(inputs, gamma, beta, epsilon)
 
