@@ -17,14 +17,14 @@ from keras_bert.training.run_directory import RunDirectory
 from keras_bert.training.strategy import set_seed
 
 shards, output, steps = sys.argv[1], sys.argv[2], int([*sys.argv, "1000"][3])
-manifest, tokenizer = read_manifest(shards), BertTokenizer.from_checkpoint(shards)
+manifest = read_manifest(shards)
+tokenizer = BertTokenizer.from_vocabulary(f"{shards}/vocab.txt", lowercase=manifest.lowercase)
 masker = MaskedLMMasker(tokenizer.vocabulary, 20)
 set_seed(1)
 config = BertConfig.from_name("tiny", vocabulary_size=len(tokenizer.vocabulary))
 model = BertPretrainer(config, next_sentence=manifest.has_pairs)
 rate = WarmUpLinearDecay(1e-3, total_steps=steps, warmup_steps=steps // 10)
 model.compile(BertAdamW(rate), **pretraining_losses(pairs=manifest.has_pairs))
-
 data = {"batch_size": 32, "seed": 1}
 often = {"total_steps": steps, "log_steps": 10, "checkpoint_steps": 50}
 with RunDirectory(output, {"shards": shards, "steps": steps, **data}) as run:

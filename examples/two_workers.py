@@ -21,7 +21,8 @@ os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses.split(",")
 strategy = make_strategy("multi_worker", batch_size=32)  # before all else of TensorFlow
 set_seed(1)  # the same on every worker
 
-manifest, tokenizer = read_manifest(shards), BertTokenizer.from_checkpoint(shards)
+manifest = read_manifest(shards)
+tokenizer = BertTokenizer.from_vocabulary(f"{shards}/vocab.txt", lowercase=manifest.lowercase)
 masker = MaskedLMMasker(tokenizer.vocabulary, 20)
 data = {"batch_size": 32, "seed": 1}
 with strategy.scope():

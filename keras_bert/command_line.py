@@ -102,6 +102,12 @@ def resolved(options: Any) -> dict[str, Any]:
     return dataclasses.asdict(options)
 
 
+def defaults(options: Any) -> dict[str, Any]:
+    """Returns the defaults of the options that have one."""
+    fields = dataclasses.fields(options)
+    return {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
+
+
 def flag(name: str) -> str:
     """Returns how an option is written on the command line."""
     return f"--{name.replace('_', '-')}"

@@ -47,6 +47,7 @@ TENSORFLOW_MODULES = (
     "google",
     "model_garden",
     "object_graph",
+    "tensorflow_gradients",
     "tensorflow_kernels",
     "tensorflow_step",
     "tensorflow_trainer",

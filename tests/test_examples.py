@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data_gen.__main__ import main as data_gen
-from keras_bert import BertClassifier, BertPretrainer
+from keras_bert import BertClassifier, BertPretrainer, BertTokenizer
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SHORT = ("pretrain", "finetune", "resume", "two_workers")
@@ -44,10 +44,15 @@ def shards(tmp_path_factory):
     (directory / "corpus.txt").write_text(text)
     corpus = ["--input", f"{directory}/corpus.txt"]
     vocabulary = f"{directory}/vocab.txt"
-    assert data_gen(["vocab", *corpus, "--output", vocabulary, "--size", "120"]) == 0
+    assert data_gen(["vocab", *corpus, "--output", vocabulary, "--size", "120", "--cased"]) == 0
     shards = ["--vocab", vocabulary, "--output", f"{directory}/shards"]
-    assert data_gen(["pretrain", *corpus, *shards, "--sequence-length", "32"]) == 0
+    assert data_gen(["pretrain", *corpus, *shards, "--sequence-length", "32", "--cased"]) == 0
     return directory / "shards"
+
+
+def keeps_capitals(model):
+    """Whether a model directory says what the shards do, which are cased."""
+    return not BertTokenizer.from_checkpoint(model).lowercase
 
 
 @pytest.mark.parametrize("name", SHORT)
@@ -60,6 +65,7 @@ def test_under_40_lines(name):
 def test_pretrain_then_finetune(shards, tmp_path):
     run("pretrain", shards, tmp_path / "pretrained", 4)
     BertPretrainer.from_checkpoint(tmp_path / "pretrained" / "model")
+    assert keeps_capitals(tmp_path / "pretrained" / "model")
     assert list((tmp_path / "pretrained").glob("events*"))
 
     (tmp_path / "task").mkdir()
@@ -69,6 +75,7 @@ def test_pretrain_then_finetune(shards, tmp_path):
     run("finetune", tmp_path / "pretrained" / "model", tmp_path / "task", tmp_path / "finetuned")
     model = BertClassifier.from_checkpoint(tmp_path / "finetuned" / "model")
     assert list(model.labels) == ["fine", "sad"]
+    assert keeps_capitals(tmp_path / "finetuned" / "model")
 
 
 @pytest.mark.slow
@@ -84,6 +91,7 @@ def test_resume(shards, tmp_path):
     run("resume", shards, tmp_path / "stopped", 60)
     whole, other = (tmp_path / name / "model/model.safetensors" for name in ("whole", "stopped"))
     assert whole.read_bytes() == other.read_bytes()
+    assert keeps_capitals(whole.parent)
 
 
 @pytest.mark.slow
@@ -97,3 +105,4 @@ def test_two_workers(shards, tmp_path):
         ends_well(worker)
     first, second = (tmp_path / f"worker-{index}" / "model.safetensors" for index in range(2))
     assert first.read_bytes() == second.read_bytes()
+    assert keeps_capitals(first.parent)

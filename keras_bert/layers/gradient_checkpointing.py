@@ -1,5 +1,7 @@
 """Memory for time: a block's inner tensors are computed again for its gradient."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -25,12 +27,6 @@ def recomputed(
         - Chen et al. 2016, arXiv:1604.06174.
     """
 
-    def call(hidden, trainable, non_trainable):
-        result, _ = block.stateless_call(
-            trainable, non_trainable, hidden, attention_mask, real, training=True
-        )
-        return result["output"]
-
     # Seeds are drawn here, once: the second computation must drop what the first one dropped.
     seeds = {
         generator.state.path: generator.next()
@@ -44,4 +40,31 @@ def recomputed(
         seeds.get(variable.path, variable) for variable in block.non_trainable_variables
     ]
     non_trainable = [ops.convert_to_tensor(value) for value in non_trainable]
-    return keras.remat(call)(hidden, trainable, non_trainable)
+    inputs = (hidden, attention_mask, *(real or ()), *trainable, *non_trainable)
+    if keras.backend.backend() == "tensorflow":
+        return _recomputed_by_tensorflow()(block, *inputs)
+    return keras.remat(functools.partial(_output, block))(*inputs)
+
+
+def _output(block: TransformerBlock, hidden: Any, attention_mask: Any, *tensors: Any) -> Any:
+    """The output of a block for its tensors: those of `real`, and the values of its variables."""
+    trainable, others = len(block.trainable_variables), len(block.non_trainable_variables)
+    tensors = list(tensors)
+    start = len(tensors) - trainable - others
+    result, _ = block.stateless_call(
+        tensors[start : start + trainable],
+        tensors[start + trainable :],
+        hidden,
+        attention_mask,
+        RealTokens(*tensors[:start]) if start else None,
+        training=True,
+    )
+    return result["output"]
+
+
+@functools.cache
+def _recomputed_by_tensorflow() -> Callable[..., Any]:
+    from keras_bert.layers import tensorflow_gradients
+
+    # Not by Keras, whose own keeps each graph for ever.
+    return tensorflow_gradients.recomputing("TransformerBlock", _output)

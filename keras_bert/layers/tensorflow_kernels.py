@@ -1,14 +1,14 @@
 """LayerNorm, softmax and GELU in the forms that TensorFlow computes fastest.
 
-The one module of the layers that imports TensorFlow; it is loaded under that backend alone.
+Loaded under that backend alone.
 
 Each elementwise operation of TensorFlow reads and writes its whole tensor, which on a CPU costs
 more than the arithmetic. Three forms avoid it:
 
 * In training XLA makes one pass of each small function, and one of its gradient. The products
   between them stay with oneDNN, whose are twice as fast as XLA's on a CPU.
-* Where the weights are constants, TensorFlow's rewriter replaces one certain form of LayerNorm by
-  oneDNN's kernel.
+* Where the weights are float32 constants, TensorFlow's rewriter replaces one certain form of
+  LayerNorm by oneDNN's kernel.
 * Without training, GELU keeps the form that the rewriter fuses with the product before it.
 """
 
@@ -19,6 +19,8 @@ import tensorflow as tf
 
 # There is no public way to ask.
 from tensorflow.python.ops import control_flow_util
+
+from keras_bert.layers.tensorflow_gradients import with_gradient
 
 # The kernel computes with this epsilon, whatever the graph says (TensorFlow 2.21).
 _KERNEL_EPSILON = 1e-3
@@ -36,7 +38,7 @@ _DROPOUT_LEVELS = 2**16
 def layer_normalization(
     inputs: Any, gamma: Any, beta: Any, epsilon: float, *, training: bool
 ) -> tf.Tensor:
-    """Normalises each row; statistics are computed in float32 at least.
+    """Normalises each row; statistics are computed in float32 at least, on every machine.
 
     Args:
         inputs: floats `(rows, width)`.
@@ -51,7 +53,9 @@ def layer_normalization(
     if training:
         return _normalized_in_one_pass(inputs, gamma, beta, tf.constant(epsilon))
     gamma, beta = map(tf.convert_to_tensor, (gamma, beta))
-    if epsilon <= _NEGLIGIBLE_EPSILON and inputs.dtype != tf.float16 and _is_constant(gamma):
+    # Not in bfloat16: oneDNN's statistics would be float32, but where nothing rewrites the graph
+    # (another processor, a GPU) those of its form are not. It is no faster there either.
+    if epsilon <= _NEGLIGIBLE_EPSILON and inputs.dtype == tf.float32 and _is_constant(gamma):
         return _normalized_by_kernel(inputs, gamma, beta)
     return _normalized(inputs, gamma, beta, epsilon)
 
@@ -111,6 +115,34 @@ def gelu(inputs: Any, *, approximate: bool, training: bool) -> tf.Tensor:
         return tf.nn.gelu(inputs, approximate=approximate)
 
 
+def drop_padding(tokens: Any, places: Any, order: Any, is_real: Any) -> tf.Tensor:
+    """Keeps the real tokens, with a gradient that is a gather too: scattering is slower.
+
+    Not outside of training: a SavedModel would hold the gradient and warn of it.
+
+    Args:
+        tokens: floats `(batch * length, width)`.
+        places, order, is_real: as in `RealTokens`.
+
+    Returns:
+        Floats `(kept, width)`.
+    """
+    return _drop_padding(tokens, places, order, is_real)
+
+
+def spread(tokens: Any, places: Any, order: Any) -> tf.Tensor:
+    """Puts real tokens back in training; padding gets some token. The reverse of `drop_padding`.
+
+    Args:
+        tokens: floats `(kept, width)`.
+        places, order: as in `RealTokens`.
+
+    Returns:
+        Floats `(batch * length, width)`.
+    """
+    return _spread(tokens, places, order)
+
+
 def dropout_bits(shape: Any, dropout: Any) -> tuple:
     """Returns the randomness of one call of a dropout: nothing where its rate is zero.
 
@@ -138,7 +170,7 @@ def is_compiled_by_xla() -> bool:
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
-def _in_one_pass(function: Callable) -> Callable:
+def _in_one_pass(name: str, function: Callable) -> Callable:
     """A function compiled by XLA; its gradient, compiled too, computes the function again.
 
     Of small tensors, `_COMPILED_SIZE`, both are computed operation by operation.
@@ -153,18 +185,16 @@ def _in_one_pass(function: Callable) -> Callable:
 
     forward, backward = _compiled_if_large(function), _compiled_if_large(gradient_of)
 
-    @tf.custom_gradient
-    def with_gradient(*inputs):
-        def gradient(upstream):
-            gradients = iter(backward(upstream, *inputs))
-            return [next(gradients) if x.dtype.is_floating else None for x in inputs]
+    def of_each_input(upstream, *inputs):
+        gradients = iter(backward(upstream, *inputs))
+        return [next(gradients) if x.dtype.is_floating else None for x in inputs]
 
-        return forward(*inputs), gradient
+    in_one_pass = with_gradient(name, forward, of_each_input)
 
     def call(*inputs):
-        # Tensors, because a custom gradient does not take variables among its inputs.
+        # Tensors, because XLA's functions would keep variables.
         inputs = [tf.convert_to_tensor(tensor) for tensor in inputs]
-        return function(*inputs) if is_compiled_by_xla() else with_gradient(*inputs)
+        return function(*inputs) if is_compiled_by_xla() else in_one_pass(*inputs)
 
     return call
 
@@ -228,10 +258,23 @@ def _attention_weights(scores, attention_mask, scale, *dropout):
     return tf.cast(_dropped(tf.nn.softmax(wide), *dropout), scores.dtype)
 
 
-_normalized_in_one_pass = _in_one_pass(_normalized)
-_residual_in_one_pass = _in_one_pass(_residual_normalized)
-_weights_in_one_pass = _in_one_pass(_attention_weights)
+_normalized_in_one_pass = _in_one_pass("LayerNormalization", _normalized)
+_residual_in_one_pass = _in_one_pass("ResidualLayerNormalization", _residual_normalized)
+_weights_in_one_pass = _in_one_pass("AttentionWeights", _attention_weights)
 _gelu_tanh_in_one_pass, _gelu_in_one_pass = (
-    _in_one_pass(lambda x, a=approximate: tf.cast(tf.nn.gelu(_wide(x), a), x.dtype))
-    for approximate in (True, False)
+    _in_one_pass(name, lambda x, a=approximate: tf.cast(tf.nn.gelu(_wide(x), a), x.dtype))
+    for name, approximate in (("GeluTanh", True), ("Gelu", False))
+)
+_drop_padding = with_gradient(
+    "DropPadding",
+    lambda tokens, places, order, is_real: tf.gather(tokens, places),
+    lambda upstream, tokens, places, order, is_real: [
+        tf.where(is_real, tf.gather(upstream, order), tf.zeros([], upstream.dtype)),
+        *(None, None, None),
+    ],
+)
+_spread = with_gradient(
+    "Spread",
+    lambda tokens, places, order: tf.gather(tokens, order),
+    lambda upstream, tokens, places, order: [tf.gather(upstream, places), None, None],
 )

@@ -1,6 +1,5 @@
 """Layers without padding: real tokens only, and back."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -51,7 +50,7 @@ def drop_padding(tokens: Any, real: RealTokens, *, training: bool | None = True)
     """Keeps the real tokens: `(batch * length, width)` to `(kept, width)`."""
     if not training:
         return ops.take(tokens, real.places, axis=0)
-    return _gathered(tokens, real.places, lambda upstream: restore_padding(upstream, real))
+    return _kernels().drop_padding(tokens, *real)
 
 
 def restore_padding(tokens: Any, real: RealTokens, *, training: bool | None = True) -> Any:
@@ -67,29 +66,15 @@ def spread(tokens: Any, real: RealTokens, *, training: bool | None = True) -> An
     """
     if not training:
         return ops.take(tokens, real.order, axis=0)
-    return _gathered(tokens, real.order, lambda upstream: drop_padding(upstream, real))
-
-
-def _gathered(tokens: Any, places: Any, gradient_of: Callable[[Any], Any]) -> Any:
-    """The tokens at `places`, with a gradient that is a gather too: scattering is slower.
-
-    Not outside of training: a SavedModel would hold the gradient and warn of it.
-    """
-
-    @ops.custom_gradient
-    def gather(tokens):
-        def gradient(*arguments, upstream=None):
-            return gradient_of(arguments[0] if upstream is None else upstream)
-
-        return ops.take(tokens, places, axis=0), gradient
-
-    return gather(tokens)
+    return _kernels().spread(tokens, real.places, real.order)
 
 
 def is_possible() -> bool:
     """Whether shapes may vary here: under TensorFlow, outside XLA."""
-    if keras.backend.backend() != "tensorflow":
-        return False
+    return keras.backend.backend() == "tensorflow" and not _kernels().is_compiled_by_xla()
+
+
+def _kernels() -> Any:
     from keras_bert.layers import tensorflow_kernels
 
-    return not tensorflow_kernels.is_compiled_by_xla()
+    return tensorflow_kernels

@@ -291,6 +291,8 @@ def _apply(model: Any, gradients: list, weights: list, norm: tf.Tensor, finite: 
     """Gives summed gradients to the optimizer, or counts a step that changes nothing."""
     optimizer, skips = model.optimizer, model.skips
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    # On one replica too: the sum changes nothing there, and TensorFlow keeps its graph for ever.
+    keep_sums(optimizer)
     if not optimizer.built:
         # Not within the condition, whose graph would own the variables.
         optimizer.build(weights)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_bert.command_line import check_at_least_one, check_not_negative, resolved
+from keras_bert.command_line import check_at_least_one, check_not_negative, defaults, resolved
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.predictor import Predictor
@@ -51,7 +51,12 @@ def finetune(options: FinetuneOptions) -> dict:
     if not task.dev_splits:
         raise InputError(f"`--task {task.name}` is only for evaluate: it has no training data")
     strategy = make_strategy(options.strategy, options.batch_size)
-    with RunDirectory(options.output, resolved(options), workers=Workers(strategy)) as run:
+    with RunDirectory(
+        options.output,
+        resolved(options),
+        defaults=defaults(options),
+        workers=Workers(strategy),
+    ) as run:
         return _finetune(options, task, run, strategy)
 
 

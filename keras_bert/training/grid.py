@@ -14,10 +14,18 @@ import rich.console
 import rich.table
 
 from keras_bert.atomic import new_directory, write_json
-from keras_bert.command_line import flag, resolved
+from keras_bert.command_line import defaults, resolved
 from keras_bert.errors import InputError
 from keras_bert.tasks.registry import task_named
+from keras_bert.tasks.task import Task
 from keras_bert.training.options import FILE_OPTIONS, FinetuneOptions
+from keras_bert.training.run_directory import (
+    changes_of_options,
+    earlier_options,
+    locked,
+    writing,
+)
+from keras_bert.training.strategy import several_workers
 
 # Devlin et al. 2019, arXiv:1810.04805, appendix A.3.
 PAPER = {"batch_size": [16, 32], "learning_rate": [5e-5, 3e-5, 2e-5], "epochs": [2, 3, 4]}
@@ -43,13 +51,32 @@ def search(options: FinetuneOptions, train: Callable[[FinetuneOptions], dict]) -
         What `metrics.json` holds.
 
     Raises:
-        InputError: If the grid is damaged or names what is no option, or the directory holds a
-            finished search or one of another grid.
+        InputError: If the grid is damaged or names what is no option, the directory holds a
+            finished search or one of another grid, or several workers would search.
     """
     task = task_named(options.task)
     points = list(combinations(read_grid(options.grid)))
+    for strategy in {point.get("strategy", options.strategy) for point in points}:
+        if reason := several_workers(strategy):
+            raise InputError(
+                "`--grid` trains each run in one process: it needs another `--strategy`. "
+                f"Received: {strategy}, where {reason}"
+            )
     output = Path(options.output)
-    _begin(output, resolved(options))
+    _check_output(output, options)
+    with writing(output):
+        output.mkdir(parents=True, exist_ok=True)
+    with locked(output):
+        # Again, because another process may have been here in between.
+        _check_output(output, options)
+        write_json(output / "config.json", resolved(options))
+        return _search(options, train, task, points)
+
+
+def _search(
+    options: FinetuneOptions, train: Callable, task: Task, points: list[dict[str, Any]]
+) -> dict[str, Any]:
+    output = Path(options.output)
     found = []
     for point in points:
         runs = [
@@ -111,21 +138,18 @@ def combinations(grid: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
         yield dict(zip(grid, values, strict=True))
 
 
-def _begin(output: Path, options: dict[str, Any]) -> None:
+def _check_output(output: Path, options: FinetuneOptions) -> None:
     if (output / _METRICS).exists():
         raise InputError(f"{output}: holds a run already; choose another --output")
     config = output / "config.json"
     if config.exists():
-        earlier = json.loads(config.read_text(encoding="utf-8"))
-        changed = sorted(
-            flag(name) for name, value in options.items() if earlier.get(name) != value
-        )
+        earlier = earlier_options(config, resolved(options))
+        changed = changes_of_options(earlier, resolved(options), defaults(options))
         if changed:
             raise InputError(
-                f"{output}: holds a search begun otherwise ({', '.join(changed)}); choose another "
+                f"{output}: holds a search begun otherwise ({'; '.join(changed)}); choose another "
                 "--output"
             )
-    write_json(config, options)
 
 
 def _run(options, point, seed, output, train) -> tuple[Path, dict]:

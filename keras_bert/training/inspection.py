@@ -15,7 +15,7 @@ class WeightHistograms(keras.callbacks.Callback):
 
     Args:
         writer: The run's writer, see `summary_writer`.
-        every: int. Optimizer steps between two histograms, at least.
+        every: int. Training steps between two histograms, at least.
         log_steps: int. Steps of a Keras epoch.
     """
 
@@ -40,8 +40,8 @@ class ProfilerTrace(keras.callbacks.Callback):
 
     Args:
         directory: Where TensorBoard looks.
-        first: int. Optimizer step to begin with, counted from 1 over the whole run.
-        last: int. Optimizer step to end with.
+        first: int. Training step to begin with, counted from 1 over the whole run.
+        last: int. Training step to end with.
     """
 
     def __init__(self, directory: str | os.PathLike, first: int, last: int):

@@ -18,14 +18,15 @@ class MaskSamples(keras.callbacks.Callback):
     """Writes the same few examples again and again: as they were, masked, and filled by the model.
 
     Masked tokens are bold; where the model is wrong, the right one follows in brackets. Samples
-    come at the end of a Keras epoch, and after the last step.
+    come at the end of a Keras epoch, and after the last step. Steps are counted as `steps_done`
+    does.
 
     Args:
         writer: The run's writer, see `summary_writer`.
         batch: tuple. Features, targets and weights as `pretraining_dataset` has them, of which the
             first four examples are taken.
         vocabulary: `Vocabulary`.
-        every: int. Optimizer steps between two samples, at least.
+        every: int. Training steps between two samples, at least.
         log_steps: int. Steps of a Keras epoch.
         total_steps: int. Steps of the whole run.
     """

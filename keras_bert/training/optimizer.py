@@ -8,9 +8,14 @@ from keras import ops
 
 from keras_bert.models.summed_gradients import known_norm
 
-# The reference's list, by the names of our layers.
-_BLOCK = re.compile(r"/block_(\d+)/")
-_UNDECAYED = re.compile(r"layer_norm|bias")
+# What a variable is called within its layer: a bias, or the factor or offset of a normalisation.
+_UNDECAYED_NAME = re.compile(r"(.+_)?bias|gamma|beta")
+_LAYER_NORM = re.compile(r"(.+_)?layer_norm(alization)?(_\d+)?")
+# Within the encoder of the first group; a layer of the user's may be called block_0 too.
+_BLOCK = re.compile(
+    r"((?:.*/)?)block_(\d+)/"
+    r"(?:attention/(?:query_key_value|output)|(?:attention|output)_layer_norm)/.*"
+)
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -75,12 +80,12 @@ class BertAdamW(keras.optimizers.AdamW):
     """Adam as BERT was trained with it.
 
     It differs from Keras' AdamW in every default: epsilon 1e-6, decay 0.01 except on LayerNorm and
-    biases, gradients clipped to a global norm of 1, and, unless asked for, no correction of the
-    moments' start at zero. Fine-tuning of small data is steadier with the correction (Mosbach et
-    al. 2021, arXiv:2006.04884). With it epsilon is added to the corrected deviation, as in the
-    algorithm of the paper and in torch. Keras adds it to the uncorrected one, which is 30 times
-    smaller at the first step and 1.6 times at the 500th: small gradients, of which large models
-    have many, would then count for less until the 1,000th.
+    biases (`gamma`, `beta` and `bias` of any layer), gradients clipped to a global norm of 1, and,
+    unless asked for, no correction of the moments' start at zero. Fine-tuning of small data is
+    steadier with the correction (Mosbach et al. 2021, arXiv:2006.04884). With it epsilon is added
+    to the corrected deviation, as in the algorithm of the paper and in torch. Keras adds it to the
+    uncorrected one, which is 30 times smaller at the first step and 1.6 times at the 500th: small
+    gradients, of which large models have many, would then count for less until the 1,000th.
 
     The norm of the latest gradient, before clipping, is in the variable `gradient_norm`.
 
@@ -136,21 +141,24 @@ class BertAdamW(keras.optimizers.AdamW):
         self.bias_correction = bias_correction
         self.layer_decay = layer_decay
         self._rate_factors: list[float] = []
+        self._is_undecayed: list[bool] = []
         self._is_decayed: list[bool] = []
         self.gradient_norm = keras.Variable(
             0.0, trainable=False, aggregation="mean", name="gradient_norm"
         )
 
     def build(self, variables):
-        # By path: Keras' own patterns see only a variable's last name, `gamma`.
-        undecayed = [v for v in variables if _UNDECAYED.search(v.path)]
-        if undecayed:
-            self.exclude_from_weight_decay(var_list=undecayed)
+        self._is_undecayed = [is_undecayed(variable.path) for variable in variables]
+        self._rate_factors = _rate_factors([v.path for v in variables], self.layer_decay)
+        super().build(variables)
         self._is_decayed = [
             bool(self.weight_decay) and self._use_weight_decay(v) for v in variables
         ]
-        self._rate_factors = _rate_factors([v.path for v in variables], self.layer_decay)
-        super().build(variables)
+
+    def _use_weight_decay(self, variable):
+        # By path: Keras' own patterns see only a variable's last name. Besides what users exclude.
+        is_undecayed = self._is_undecayed[self._get_variable_index(variable)]
+        return not is_undecayed and super()._use_weight_decay(variable)
 
     def _clip_gradients(self, grads):
         # Dense, because the tables' gradients come as sparse rows with repetitions.
@@ -260,12 +268,34 @@ def _squared_norm(gradient: Any) -> Any:
     return ops.sum(ops.square(gradient))
 
 
+def is_undecayed(path: str) -> bool:
+    """Whether weight decay leaves a variable out: biases, and whatever LayerNorm has.
+
+    The names of the layers and models around it do not count.
+
+    Args:
+        path: str. As `keras.Variable.path`.
+    """
+    *layers, name = path.split("/")
+    is_layer_norm = bool(layers) and _LAYER_NORM.fullmatch(layers[-1])
+    return bool(_UNDECAYED_NAME.fullmatch(name) or is_layer_norm)
+
+
 def _rate_factors(paths: list[str], layer_decay: float) -> list[float]:
     """Learning rate of each variable as a share of the full one."""
-    blocks = [found and int(found[1]) for found in map(_BLOCK.search, paths)]
-    layers = max((block for block in blocks if block is not None), default=-1) + 1
-    factors = []
-    for path, block in zip(paths, blocks, strict=True):
-        steps = layers + 1 if "/embeddings/" in path else 0
-        factors.append(layer_decay ** (steps if block is None else layers - block))
-    return factors
+    layers: dict[str, int] = {}  # of each encoder, by its own path
+    for found in filter(None, map(_BLOCK.fullmatch, paths)):
+        layers[found[1]] = max(layers.get(found[1], 0), int(found[2]) + 1)
+    return [layer_decay ** _layers_above(path, layers) for path in paths]
+
+
+def _layers_above(path: str, layers: dict[str, int]) -> int:
+    """By how many layers a variable is below what stands on an encoder; 0 for all other ones."""
+    for encoder, count in layers.items():
+        if path.startswith(encoder):
+            inner = path.removeprefix(encoder)
+            if inner.startswith("embeddings/"):
+                return count + 1
+            if block := re.match(r"block_(\d+)/", inner):
+                return count - int(block[1])
+    return 0

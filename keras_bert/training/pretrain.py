@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from keras_bert.command_line import check_at_least_one, check_not_negative, resolved
+from keras_bert.command_line import check_at_least_one, check_not_negative, defaults, resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.pretrainer import BertPretrainer
@@ -52,7 +52,12 @@ def pretrain(options: PretrainOptions) -> dict:
     check_not_negative(options, "checkpoint_steps", "keep_checkpoints", "skip_limit")
     check_monitors(options)
     strategy = make_strategy(options.strategy, options.batch_size)
-    with RunDirectory(options.output, resolved(options), workers=Workers(strategy)) as run:
+    with RunDirectory(
+        options.output,
+        resolved(options),
+        defaults=defaults(options),
+        workers=Workers(strategy),
+    ) as run:
         return _pretrain(options, run, strategy)
 
 

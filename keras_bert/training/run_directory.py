@@ -14,6 +14,7 @@ import rich.table
 from safetensors import SafetensorError
 
 from keras_bert.atomic import remove_incomplete, write_json
+from keras_bert.command_line import flag
 from keras_bert.errors import InputError
 from keras_bert.training.checkpoint_directory import checkpoint_at, newest_checkpoint
 from keras_bert.training.event_files import cut_event_files
@@ -38,6 +39,9 @@ class RunDirectory:
         path: The directory; it must not hold a finished run, nor one of other options.
         options: dict. The resolved options, written to `config.json`. With a true `allow_changes`
             a stopped run goes on under changed options.
+        defaults: dict or None. Defaults of the options that have one. A run of an earlier version,
+            which did not know an option, goes on where the option has its default, or the value of
+            one that is no longer known.
         workers: `Workers` or None. The processes that train together, all of which see the
             directory; only the chief writes there. None for one process.
 
@@ -56,13 +60,20 @@ class RunDirectory:
     """
 
     def __init__(
-        self, path: str | os.PathLike, options: dict[str, Any], *, workers: Workers | None = None
+        self,
+        path: str | os.PathLike,
+        options: dict[str, Any],
+        *,
+        defaults: dict[str, Any] | None = None,
+        workers: Workers | None = None,
     ):
         self.path = Path(path)
         self.workers = workers or Workers()
         self.saved: tuple[Path, dict[str, Any]] | None = None
         self._options = {name: v for name, v in options.items() if name != "allow_changes"}
         self._allows_changes = bool(options.get("allow_changes"))
+        self._defaults = defaults or {}
+        self._earlier: dict[str, Any] = {}
         self._inputs: dict[str, str] = {}
         self._resources = contextlib.ExitStack()
         if self.path.exists() and not self.path.is_dir():
@@ -72,10 +83,10 @@ class RunDirectory:
     def __enter__(self) -> "RunDirectory":
         if (self.path / _CONFIG).exists():
             with self._resources:
-                earlier = self._earlier_options()
+                self._earlier = earlier_options(self.path / _CONFIG, self._options)
                 self._lock()
                 self._check_unfinished()
-                self._check_changes(earlier)
+                self._refuse(changes_of_options(self._earlier, self._options, self._defaults))
                 self._resources = self._resources.pop_all()
         return self
 
@@ -123,7 +134,8 @@ class RunDirectory:
             remove_incomplete(self.checkpoints)
             self.saved = newest_checkpoint(self.checkpoints, warn=_warn)
             if self.saved is not None:
-                self._check_same(self.saved[1]["inputs"], self._inputs, "what {} names")
+                self._refuse(self._changes_of_inputs())
+                self._check_lost_options()
                 self._warn_of_versions()
 
     def begin(self) -> None:
@@ -136,7 +148,12 @@ class RunDirectory:
 
     def description(self) -> dict[str, Any]:
         """Returns what a checkpoint says of its run: options, inputs and versions, as JSON."""
-        return {"options": self._options, "inputs": self._inputs, "versions": versions()}
+        return {
+            "options": self._options,
+            "defaults": self._defaults,
+            "inputs": self._inputs,
+            "versions": versions(),
+        }
 
     def _warn_of_versions(self) -> None:
         path, state = self.saved
@@ -156,37 +173,35 @@ class RunDirectory:
     def _lock(self) -> None:
         if not self.workers.is_chief:
             return
-        # Left in place: whoever removed it could lock a file that has no name any more.
-        lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        self._resources.callback(os.close, lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(f"{self.path}: another process is training here") from error
+        self._resources.enter_context(locked(self.path))
 
-    def _earlier_options(self) -> dict[str, Any]:
-        path = self.path / _CONFIG
-        try:
-            earlier = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: damaged configuration of a run: {error}") from error
-        if not isinstance(earlier, dict) or not set(earlier) <= set(self._options):
-            raise InputError(
-                f"{path}: not the configuration of such a run; choose another --output"
-            )
-        return earlier
+    def _changes_of_inputs(self) -> list[str]:
+        earlier = self.saved[1]["inputs"]
+        return [
+            f"what {flag(name)} names: {earlier[name]} -> {self._inputs[name]}"
+            for name in sorted(earlier.keys() & self._inputs)
+            if earlier[name] != self._inputs[name]
+        ]
 
-    def _check_changes(self, earlier: dict[str, Any]) -> None:
-        # An option that the run's version did not know had its default, as it has now if unnamed.
-        named = {name: value for name, value in self._options.items() if name in earlier}
-        self._check_same(_binding(earlier), _binding(named), "{}")
+    def _check_lost_options(self) -> None:
+        """Refuses, or tells of, what an earlier version was told and this one does not know."""
+        lost = {name: v for name, v in self._earlier.items() if name not in self._options}
+        defaults = self.saved[1].get("defaults", {})
+        unknown = object()
+        new = [v for name, v in self._options.items() if name not in self._earlier]
+        changed = {
+            name: value
+            for name, value in lost.items()
+            if name not in _FREE_OPTIONS
+            and defaults.get(name, unknown) not in (unknown, value)
+            and value not in new
+        }
+        self._refuse([f"{flag(name)}: {value} -> no option" for name, value in changed.items()])
+        if lost:
+            names = ", ".join(f"{flag(name)} {value}" for name, value in lost.items())
+            _warn(f"{self.path}: this version has no option for what the run began with: {names}")
 
-    def _check_same(self, old: dict[str, Any], new: dict[str, Any], form: str) -> None:
-        changes = []
-        for name in sorted(set(old) | set(new)):
-            if old.get(name) != new.get(name):
-                what = form.format(f"--{name.replace('_', '-')}")
-                changes.append(f"{what}: {old.get(name)} -> {new.get(name)}")
+    def _refuse(self, changes: list[str]) -> None:
         if not changes or self._allows_changes:
             return
         more = f" and {len(changes) - _LISTED} more" if len(changes) > _LISTED else ""
@@ -236,12 +251,76 @@ def _binding(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in _FREE_OPTIONS}
 
 
+def earlier_options(path: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Reads the options that were written when a run began.
+
+    Args:
+        path: The file.
+        options: dict. Those of now.
+
+    Raises:
+        InputError: If it is damaged or of something else than such a run.
+    """
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: damaged configuration of a run: {error}") from error
+    # Versions have few options that others have not; another command shares less than half.
+    if not isinstance(earlier, dict) or 2 * len(earlier.keys() & options) < len(earlier):
+        raise InputError(f"{path}: not the configuration of such a run; choose another --output")
+    return earlier
+
+
+def changes_of_options(
+    earlier: dict[str, Any], options: dict[str, Any], defaults: dict[str, Any]
+) -> list[str]:
+    """Returns which options that matter differ from those a run began with, as `--seed: 1 -> 2`.
+
+    An option that the run's version did not know had what is now its default, or another name.
+
+    Args:
+        earlier: dict. The options that were written when the run began.
+        options: dict. Those of now.
+        defaults: dict. The defaults of now; an option without one is not compared with a run that
+            did not know it.
+    """
+    earlier, options = _binding(earlier), _binding(options)
+    lost = [value for name, value in earlier.items() if name not in options]
+    changes = []
+    for name, value in sorted(options.items()):
+        if name in earlier:
+            if earlier[name] != value:
+                changes.append(f"{flag(name)}: {earlier[name]} -> {value}")
+        elif value != defaults.get(name, value) and value not in lost:
+            changes.append(f"{flag(name)}: {defaults[name]} -> {value}")
+    return changes
+
+
 def _flat(metrics, prefix=""):
     for name, value in metrics.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name} ")
         else:
             yield f"{prefix}{name}", value
+
+
+@contextlib.contextmanager
+def locked(directory: str | os.PathLike) -> Iterator[None]:
+    """Keeps other processes from training in a directory, which must exist.
+
+    Raises:
+        InputError: If another process does.
+    """
+    # Left in place: whoever removed it could lock a file that has no name any more.
+    lock = os.open(Path(directory) / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"{directory}: another process is training here") from error
+        yield
+    finally:
+        os.close(lock)
 
 
 @contextlib.contextmanager

@@ -43,14 +43,32 @@ def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy:
     return strategy
 
 
+def several_workers(name: str) -> str | None:
+    """Returns where it says that several processes train together; None where one does.
+
+    Args:
+        name: str. As `make_strategy` takes it.
+
+    Raises:
+        InputError: If `TF_CONFIG` is damaged.
+    """
+    if name not in ("auto", "multi_worker"):
+        return None
+    workers = _configured_workers()
+    if workers:
+        return f"TF_CONFIG names {workers} workers" if workers > 1 else None
+    tasks = os.environ.get("SLURM_NTASKS", "1")
+    if "SLURM_PROCID" in os.environ:
+        return f"Slurm runs {tasks} tasks" if tasks.isdigit() and int(tasks) > 1 else None
+    if name == "multi_worker" and "KUBERNETES_SERVICE_HOST" in os.environ:
+        return "Kubernetes runs pods with KERAS_BERT_TASK_INDEX"
+    return None
+
+
 def _found() -> tuple[str, str]:
     """The strategy for what is here, and why."""
-    workers = _configured_workers()
-    if workers > 1:
-        return "multi_worker", f"TF_CONFIG names {workers} workers"
-    tasks = os.environ.get("SLURM_NTASKS", "1")
-    if "SLURM_PROCID" in os.environ and tasks.isdigit() and int(tasks) > 1:
-        return "multi_worker", f"Slurm runs {tasks} tasks"
+    if reason := several_workers("auto"):
+        return "multi_worker", reason
     if os.environ.get("TPU_NAME") or tf.config.list_physical_devices("TPU"):
         return "tpu", "there is a TPU"
     gpus = len(tf.config.list_physical_devices("GPU"))

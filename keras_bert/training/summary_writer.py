@@ -51,7 +51,7 @@ def is_due(step: int, every: int, log_steps: int) -> bool:
     It depends on nothing else, so that a run that was stopped in between writes the same points.
 
     Args:
-        step: int. Optimizer steps of the whole run so far.
+        step: int. Training steps of the whole run so far, as `steps_done` counts them.
         every: int. Steps between two of them.
         log_steps: int. Steps between two points.
     """
@@ -64,5 +64,9 @@ def inner_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
 
 
 def steps_done(model: keras.Model) -> int:
-    """Returns the optimizer steps of the whole run so far."""
-    return int(inner_optimizer(model).iterations.numpy())
+    """Returns the training steps of the whole run so far: the x axis of everything written.
+
+    It is the number in the names of checkpoints: the steps of the optimizer, and those of a
+    `BertModel` that changed nothing because their loss or gradient was not finite.
+    """
+    return int(inner_optimizer(model).iterations.numpy()) + getattr(model, "skipped_steps", 0)

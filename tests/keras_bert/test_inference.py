@@ -123,7 +123,9 @@ def test_products_and_layer_norms_are_fused(tiny_config, features, precision, ac
     if not any("MatMul" in node.op and node.op.startswith("_Mkl") for node in nodes):
         pytest.skip("oneDNN is switched off, or does not know the type on this processor")
     operations = [node.op for node in nodes]
-    assert operations.count("_MklLayerNorm") == 2 * config.num_layers + 1
+    # Of bfloat16, whose statistics must be float32 where nothing is rewritten too, none is.
+    layer_norms = 2 * config.num_layers + 1 if precision == "float32" else 0
+    assert operations.count("_MklLayerNorm") == layer_norms
     fused = [b"+".join(node.attr["fused_ops"].list.s) for node in nodes if "FusedMatMul" in node.op]
     gelu = {"gelu_tanh": b"BiasAdd+GeluApproximate", "gelu": b"BiasAdd+GeluExact"}[activation]
     assert fused.count(gelu) == config.num_layers

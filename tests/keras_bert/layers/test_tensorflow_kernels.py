@@ -152,6 +152,36 @@ def test_attention_dropout_has_one_draw_for_both_directions(both_ways):
     )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("way", ["eager", "constants", "training"])
+@pytest.mark.parametrize(("mean", "scale"), [(0.0, 1.0), (100.0, 1.0), (-3.0, 1e-2)])
+def test_statistics_are_float32_at_least(dtype, way, mean, scale):
+    """Nothing is lost but the rounding of inputs and result, without oneDNN's rewriting too."""
+    random = np.random.default_rng(0)
+    inputs = tf.cast(random.normal(mean, scale, (16, 256)), dtype)
+    gamma, beta = tf.constant(random.normal(1, 0.1, 256)), tf.constant(random.normal(0, 0.1, 256))
+    gamma, beta = (tf.cast(tf.cast(tensor, dtype), tf.float32) for tensor in (gamma, beta))
+
+    def call(inputs):
+        weights = (tf.constant(tensor.numpy()) for tensor in (gamma, beta))
+        return kernels.layer_normalization(inputs, *weights, 1e-12, training=way == "training")
+
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    try:
+        found = call(inputs) if way == "eager" else tf.function(call)(inputs)
+    finally:
+        tf.config.optimizer.set_experimental_options({"remapping": True})
+    assert found.dtype == dtype
+    wide = tf.cast(inputs, tf.float64)
+    mean, variance = tf.nn.moments(wide, 1, keepdims=True)
+    exact = (wide - mean) / tf.sqrt(variance) * tf.cast(gamma, tf.float64)
+    exact += tf.cast(beta, tf.float64)
+    rounding = np.abs(tf.cast(tf.cast(exact, dtype), tf.float64) - exact)
+    difference = np.abs(tf.cast(found, tf.float64) - exact)
+    # A result between two numbers may fall on the other one.
+    assert difference.max() <= 1.01 * rounding.max() + 1e-4 * (dtype == "float32")
+
+
 def test_kernels_inside_a_compiled_graph():
     inputs, gamma, beta = tensors((ROWS, WIDTH), WIDTH, WIDTH, dtype="float32")
 

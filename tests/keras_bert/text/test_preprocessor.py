@@ -37,6 +37,13 @@ def test_single_texts(tokenizer):
     assert not features["segment_ids"].numpy().any()
 
 
+@pytest.mark.parametrize("text", [" ", " \t\r\n", "\u3000\u00a0", "\x00\u200b\ufffd"])
+def test_texts_without_anything_to_read_are_empty(tokenizer, text):
+    preprocessor = BertPreprocessor(tokenizer, 6)
+    for one, other in zip(preprocessor([text]).values(), preprocessor([""]).values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_pairs(tokenizer):
     preprocessor = BertPreprocessor(tokenizer, 8)
     features = preprocessor((["the dog", "my"], ["ran", "him dog ran away and down and out"]))

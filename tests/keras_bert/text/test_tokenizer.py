@@ -1,4 +1,5 @@
 import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from keras_bert.errors import InputError
 from keras_bert.text.normalization import LATER_CHARACTERS
 from keras_bert.text.tokenizer import BertTokenizer
-from keras_bert.text.vocabulary import SPECIAL_TOKENS
+from keras_bert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tests.conformance import check_preprocessing
 from tests.keras_bert.text.reference_tokenizer import tokenize, tokenize_with_offsets, words
 
@@ -154,6 +155,19 @@ def test_shapes(tokenizer):
     assert tokenizer(tf.zeros([0, 3], tf.string)).shape[0] == 0
     assert tokenizer(["the"]).dtype == tf.int32
     assert tokenizer(np.array(["the"])).to_list() == [[the]]
+
+
+@pytest.mark.parametrize("text", ["Café", "naïve Ångström", "각 한글", "Ελλάδα ά"])
+def test_composed_and_decomposed_letters(text):
+    """Uncased they are the same; cased they are other characters, as to the reference."""
+    forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
+    letters = sorted({letter for form in forms for letter in (*form, *form.lower())} - {" "})
+    pieces = [prefix + letter for letter in letters for prefix in ("", "##")]
+    vocabulary = Vocabulary(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *pieces))
+    for lowercase in (True, False):
+        composed, decomposed = BertTokenizer(vocabulary, lowercase=lowercase)(forms).to_list()
+        assert (composed == decomposed) == lowercase
+        assert vocabulary.ids["[UNK]"] not in composed + decomposed
 
 
 def test_offsets_have_the_shape_of_the_ids(tokenizer):

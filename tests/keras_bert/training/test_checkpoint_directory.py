@@ -1,3 +1,4 @@
+import re
 import shutil
 
 import numpy as np
@@ -152,3 +153,67 @@ def test_a_run_directory_knows_its_own(tmp_path):
     path.write_text("a file")
     with pytest.raises(InputError, match="must be a directory"):
         RunDirectory(path, changed)
+
+
+OPTIONS = {"steps": 9, "seed": 1, "rate": 0.1, "output": "run", "data": "shards", "units": "token"}
+DEFAULTS = {"seed": 1, "rate": 0.1, "units": "token"}
+
+
+def begun(path, weights, options, defaults=None):
+    """A stopped run of another version, with a checkpoint that says what `options` say."""
+    with RunDirectory(path, options, defaults=defaults) as run:
+        run.create({"data": "x"})
+        facts = {"event_files": {}, **run.description()}
+        write_checkpoint(run.checkpoints, Snapshot(3, weights, {"a": np.zeros(1)}, facts), keep=0)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "known_defaults", "given", "refusal"),
+    [
+        # An option that is gone, of a version that wrote no defaults; at its default; and not.
+        ({"stride": 4}, {}, {}, None),
+        ({"stride": 4}, {"stride": 4}, {}, None),
+        ({"stride": 4}, {"stride": 2}, {}, "--stride: 4 -> no option"),
+        # Under a new name, with a value that is no default, or another one.
+        ({"-rate": None, "learning_rate": 0.5}, {"learning_rate": 0.1}, {"rate": 0.5}, None),
+        ({"-rate": None, "learning_rate": 0.5}, {}, {"rate": 0.7}, "--rate: 0.1 -> 0.7"),
+        # A new one, at its default and not.
+        ({"-units": None}, {}, {}, None),
+        ({"-units": None}, {}, {"units": "word"}, "--units: token -> word"),
+        # What does not bind, and a required one that the run did not know.
+        ({"sample_steps": 3}, {"sample_steps": 1}, {}, None),
+        ({"-data": None}, {}, {}, None),
+    ],
+)
+def test_a_run_of_another_version_goes_on(
+    tmp_path, weights, capsys, earlier, known_defaults, given, refusal
+):
+    path = tmp_path / "run"
+    old = {**OPTIONS, **earlier}
+    for name in [name for name in old if name.startswith("-")]:
+        del old[name], old[name[1:]]
+    begun(path, weights, old, known_defaults)
+    new = {**OPTIONS, **given}
+    lost = [name for name in old if name not in new]
+
+    def go_on(options):
+        with RunDirectory(path, options, defaults=DEFAULTS) as run:
+            # An input that this version looks at and the other did not.
+            run.create({"data": "x", "validation": "y"})
+            assert run.saved[1]["step"] == 3
+
+    if refusal:
+        with pytest.raises(InputError, match=rf"begun otherwise \({re.escape(refusal)}\)"):
+            go_on(new)
+        new = {**new, "allow_changes": True}
+    go_on(new)
+    warnings = capsys.readouterr().err
+    assert all(f"--{name.replace('_', '-')} {old[name]}" in warnings for name in lost)
+    assert bool(warnings) == bool(lost)
+
+
+def test_the_run_of_another_command_is_refused(tmp_path, weights):
+    path = tmp_path / "run"
+    begun(path, weights, {"task": "a", "init": "b", "epochs": 3, "output": "run", "stride": 4})
+    with pytest.raises(InputError, match="not the configuration of such a run"):
+        RunDirectory(path, OPTIONS, defaults=DEFAULTS).__enter__()

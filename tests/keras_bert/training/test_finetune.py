@@ -1,5 +1,6 @@
 """Options of fine-tuning: what is frozen, when it ends, which weights it ends with, grids."""
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.training.grid import combinations, read_grid, search
 from keras_bert.training.options import FinetuneOptions
 from tests.keras_bert.training.stopping import write_rows
+
+CLUSTER = json.dumps(
+    {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +102,41 @@ def test_a_grid(work, tmp_path, capsys):
     assert "holds a run already" in capsys.readouterr().err
     (tmp_path / "runs" / "metrics.json").unlink()
     assert main([*command, "--precision", "bfloat16"]) == 2
-    assert "begun otherwise (--precision)" in capsys.readouterr().err
+    assert "begun otherwise (--precision: float32 -> bfloat16)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("environment", "strategy", "grid"),
+    [
+        ({"TF_CONFIG": CLUSTER}, "auto", '{"epochs": [1]}'),
+        ({"TF_CONFIG": CLUSTER}, "multi_worker", '{"epochs": [1]}'),
+        ({"TF_CONFIG": CLUSTER}, "one_device", '{"strategy": ["one_device", "multi_worker"]}'),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "2"}, "auto", '{"epochs": [1]}'),
+        ({"KUBERNETES_SERVICE_HOST": "a"}, "multi_worker", '{"epochs": [1]}'),
+    ],
+)
+def test_a_grid_is_for_one_process(
+    work, tmp_path, capsys, monkeypatch, environment, strategy, grid
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "grid.json").write_text(grid)
+    options = ("--grid", f"{tmp_path}/grid.json", "--strategy", strategy)
+    assert main(arguments(work, tmp_path / "run", *options)) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "`--grid`" in error
+    assert "`--strategy`" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_second_process_cannot_search_there(work, tmp_path, capsys):
+    (tmp_path / "grid.json").write_text('{"epochs": [1]}')
+    (tmp_path / "run").mkdir()
+    with open(tmp_path / "run" / ".lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(arguments(work, tmp_path / "run", "--grid", f"{tmp_path}/grid.json")) == 2
+    assert "another process is training here" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
 
 
 def test_means_deviations_and_the_best_of_a_grid(tmp_path):

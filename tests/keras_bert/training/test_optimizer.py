@@ -1,9 +1,26 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 from keras_bert.models.classifier import BertClassifier
-from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.training.lamb import BertLamb
+from keras_bert.training.optimizer import (
+    BertAdamW,
+    WarmUpLinearDecay,
+    _rate_factors,
+    is_undecayed,
+)
+
+INPUTS = {"token_ids": "int32", "segment_ids": "int32", "padding_mask": "bool"}
+# Variables of a second and last block, and of what stands on it.
+TOP = {
+    "{}block_1/attention/output/kernel": 1,
+    "{}block_1/output/kernel": 1,
+    "{}pooler/dense/kernel": 0,
+}
 
 
 def test_schedule_equals_the_reference():
@@ -92,6 +109,56 @@ def test_layer_norm_and_biases_do_not_decay(tiny_config):
         np.testing.assert_allclose(variable, before[variable.path] * factor, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        # Names of models and layers do not count.
+        ("debias/encoder/block_0/output/kernel", False),
+        ("bias_study/dense/kernel", False),
+        ("layer_norm_study/encoder/embeddings/token/embeddings", False),
+        ("encoder_bias/bias_head/kernel", False),
+        ("model/bias", True),
+        ("kernel", False),
+        ("bias", True),
+        ("head/debias", False),
+        ("head/bias_table", False),
+        ("head/output_bias", True),
+        # LayerNorm by any name, and one with weights of its own names.
+        ("head/norm/gamma", True),
+        ("head/norm_1/beta", True),
+        ("head/layer_normalization_2/scale", True),
+        ("head/my_layer_norm/offset", True),
+        ("head/layer_norm_probe/kernel", False),
+        ("lstm/lstm_cell/recurrent_kernel", False),
+        ("encoder/block_0/attention/query_key_value/lora_kernel_a", False),
+    ],
+)
+def test_what_does_not_decay(path, expected):
+    assert is_undecayed(path) == expected
+
+
+@pytest.mark.parametrize("optimizer", [BertAdamW, BertLamb])
+def test_decay_in_a_model_of_models(tiny_config, optimizer):
+    """Its name has words of the rule; what the user excludes stays excluded."""
+    config = dataclasses.replace(tiny_config, num_layers=1)
+    encoder = BertEncoder(config, name="layer_norm_debias")
+    inputs = {n: keras.Input((8,), dtype=d, name=n) for n, d in INPUTS.items()}
+    outputs = keras.layers.Dense(2, name="bias_probe")(encoder(inputs)["pooled_output"])
+    model = keras.Model(inputs, outputs, name="bias_study")
+    optimizer = optimizer(1e-2, weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(var_names=["embeddings"])
+    variables = model.trainable_variables
+    optimizer.build(variables)
+    before = [np.asarray(variable) for variable in variables]
+    optimizer.apply([keras.ops.zeros_like(variable) for variable in variables], variables)
+    moved = {
+        variable.name
+        for variable, old in zip(variables, before, strict=True)
+        if not np.array_equal(variable, old)
+    }
+    assert moved == {"kernel"}
+
+
 def test_configuration_round_trip():
     optimizer = BertAdamW(1e-3, bias_correction=True, weight_decay=0.1)
     twin = BertAdamW.from_config(optimizer.get_config())
@@ -129,6 +196,30 @@ def test_layer_decay_slows_lower_layers(tiny_config, features):
         np.testing.assert_allclose(old - np.array(variable), 0.1 * factor, rtol=1e-2)
     with pytest.raises(ValueError, match="layer_decay"):
         BertAdamW(layer_decay=0)
+
+
+@pytest.mark.parametrize(
+    ("paths", "prefixes"),
+    [
+        # An encoder alone, one within models that are called as its parts are, and a user's layer.
+        ({"{}embeddings/token/embeddings": 3, "{}block_0/intermediate/kernel": 2, **TOP}, ["e/"]),
+        (
+            {"{}embeddings/layer_norm/gamma": 3, **TOP},
+            ["", "block_7/e/", "m/embeddings/block_1/e/"],
+        ),
+        ({**TOP, "head/block_0/kernel": 0, "e_2/block_0/output/kernel": 0}, ["e/"]),
+        ({**TOP, "head/embeddings/table": 0, "x/e/embeddings/table": 0}, ["e/"]),
+        # Two of them, not equally deep.
+        ({**TOP, "b/block_0/attention/output/kernel": 1, "b/embeddings/a": 2}, ["a/"]),
+        # Where the lower parts are frozen, or all but the normalisations.
+        ({"{}block_1/output_layer_norm/beta": 1, "{}pooler/dense/bias": 0}, ["e/"]),
+        ({"{}block_1/attention/query_key_value/lora_kernel_a": 1, "head/kernel": 0}, ["e/"]),
+    ],
+)
+def test_layer_decay_by_the_place_in_the_encoder(paths, prefixes):
+    for prefix in prefixes:
+        factors = _rate_factors([path.format(prefix) for path in paths], 0.5)
+        assert factors == [0.5**steps for steps in paths.values()]
 
 
 def test_float16_scales_its_loss(tiny_config, features):

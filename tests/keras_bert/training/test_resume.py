@@ -131,6 +131,18 @@ def refuses_what_does_not_belong(arguments, run, capsys):
 
 
 @pytest.mark.slow
+def test_a_run_that_hangs_ends_at_the_second_signal(work, tmp_path):
+    run = tmp_path / "run"
+    arguments = command(work, run)
+    result = stopped(arguments, "hang", 5)
+    assert result.returncode == 143
+    assert "checkpoint stands" in result.stderr.splitlines()[-1]
+    assert steps_of(run) == [3]
+    assert main(arguments) == 0
+    assert_same(run, work / "whole")
+
+
+@pytest.mark.slow
 def test_a_full_disk(work, tmp_path):
     """Nothing larger than the configuration can be written any more."""
     run = tmp_path / "run"

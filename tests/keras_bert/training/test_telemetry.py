@@ -12,7 +12,7 @@ from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.training.input_meter import InputMeter
 from keras_bert.training.inspection import profile_range
 from keras_bert.training.mask_samples import MaskSamples
-from keras_bert.training.telemetry import TensorBoardScalars, Workload
+from keras_bert.training.telemetry import TensorBoardScalars, Workload, write_validation
 from keras_bert.training.throughput import product_rate, training_operations
 
 
@@ -81,11 +81,15 @@ def test_profile_range(text, steps):
     assert profile_range(text) == steps
 
 
-def test_samples_show_right_and_wrong_answers(vocabulary):
+@pytest.fixture
+def mask_samples(vocabulary, tmp_path):
+    """A model that fills two masks, and what samples them; every step but the last is not due."""
     ids = vocabulary.ids
     right = [ids["cat"], ids["##s"], ids["[PAD]"]]
 
     class Model(keras.Model):
+        skipped_steps = 0
+
         def call(self, inputs, training=None):
             answers = tf.constant([[ids["dog"], ids["##s"], 0]])
             return {"masked_lm_logits": tf.one_hot(answers, len(vocabulary))}
@@ -99,13 +103,17 @@ def test_samples_show_right_and_wrong_answers(vocabulary):
         {"masked_lm_logits": np.array([right])},
         {"masked_lm_logits": np.array([[1.0, 1.0, 0.0]])},
     )
-    writer = tf.summary.create_noop_writer()
-    samples = MaskSamples(writer, batch, vocabulary, every=1, log_steps=1, total_steps=1)
+    writer = tf.summary.create_file_writer(str(tmp_path))
+    samples = MaskSamples(writer, batch, vocabulary, every=100, log_steps=5, total_steps=10)
     model = Model()
     model.compile("sgd")
     samples.set_model(model)
     samples.on_train_begin()
-    (text,) = samples.markdown()
+    return samples
+
+
+def test_samples_show_right_and_wrong_answers(mask_samples):
+    (text,) = mask_samples.markdown()
     text = text.replace("&#91;", "[").replace("&#93;", "]").replace("&#35;", "#")
     assert text.replace("&#45;", "-").splitlines() == [
         "1 of 2 right",
@@ -114,6 +122,29 @@ def test_samples_show_right_and_wrong_answers(vocabulary):
         "* masked: [CLS] the **[MASK]** ran **[MASK]** - [SEP]",
         "* filled: [CLS] the **dog** *(cat)* ran **##s** - [SEP]",
     ]
+
+
+def test_steps_that_were_skipped_are_steps(mask_samples, tmp_path):
+    """The sample after the last step is written, where all the other points of that step are."""
+    model = mask_samples.model
+    for iterations, model.skipped_steps in ((5, 0), (7, 2), (7, 3)):
+        model.optimizer.iterations.assign(iterations)
+        mask_samples.on_epoch_end(0)
+    write_validation(mask_samples._writer, model, {"loss": 1.0})
+    assert {tag: list(points) for tag, points in points_in(tmp_path).items()} == {
+        "masks filled by the model": [10],
+        "validation/loss": [10],
+    }
+
+
+def points_in(directory):
+    points = {}
+    for path in directory.glob("events*"):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            for value in event.summary.value:
+                points.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
+    return points
 
 
 def test_curves_of_any_model_and_optimizer(tmp_path, tiny_config):
@@ -125,12 +156,7 @@ def test_curves_of_any_model_and_optimizer(tmp_path, tiny_config):
     model.compile(optimizer, "mse")
     rows = tf.data.Dataset.from_tensors((np.ones((4, 2)), np.ones((4, 1)))).repeat()
     model.fit(rows, epochs=2, steps_per_epoch=3, callbacks=[curves], verbose=0)
-    points = {}
-    for path in tmp_path.glob("events*"):
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(record)
-            for value in event.summary.value:
-                points.setdefault(value.tag, {})[event.step] = float(tf.make_ndarray(value.tensor))
+    points = points_in(tmp_path)
     assert points["optimizer/loss_scale"] == {3: 8.0, 6: 8.0}
     assert points["optimizer/learning_rate"] == {3: 0.5, 6: 0.5}
     assert points["speed/padding_fraction"] == {3: 0.25, 6: 0.25}
