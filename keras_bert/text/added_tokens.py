@@ -100,7 +100,8 @@ class AddedTokenSplitter:
 
     Args:
         tokens: sequence of `AddedToken`.
-        patterns: sequence of str. What to find for each: its content, or that normalised.
+        patterns: sequence of str, all different. What to find for each: its content, or that
+            normalised.
         ids: sequence of int.
     """
 
@@ -109,15 +110,12 @@ class AddedTokenSplitter:
     ):
         self._tokens = tokens
         # RE2 takes the first alternative that fits.
-        longest_first = sorted(set(patterns), key=lambda pattern: (-len(pattern), pattern))
+        longest_first = sorted(patterns, key=lambda pattern: (-len(pattern), pattern))
         self._expression = "(" + "|".join(map(re.escape, longest_first)) + ")"
-        # Of equal patterns the last one's token is meant.
-        places = {pattern: place for place, pattern in enumerate(patterns)}
-        hashes = tf.strings.to_hash_bucket_fast(list(places), _BUCKETS).numpy()
-        order = np.argsort(hashes)
-        self._hashes = hashes[order]
-        self._patterns = [list(places)[index] for index in order]
-        places = np.array(list(places.values()))[order]
+        hashes = tf.strings.to_hash_bucket_fast(patterns, _BUCKETS).numpy()
+        places = np.argsort(hashes)
+        self._hashes = hashes[places]
+        self._patterns = [patterns[place] for place in places]
         self._ids = np.array(ids, "int32")[places]
         self._flags = {
             name: np.array([getattr(token, name) for token in tokens])[places]

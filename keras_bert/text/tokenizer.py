@@ -173,8 +173,10 @@ class BertTokenizer(Tokenizer):
         tokenizer.with_options(special_tokens_in_text=True)("the [MASK] ran")
         ```
         """
-        config = {name: value for name, value in self.get_config().items() if name != "name"}
-        return type(self).from_config({**config, **options})
+        config = {**self.get_config(), "dtype": self.dtype_policy, **options}
+        # Two layers of a model must not have one name.
+        config.pop("name")
+        return type(self)(**config)
 
     def add_tokens(self, tokens: Iterable[AddedToken | str]) -> Self:
         """Returns a tokenizer that finds further tokens in the text as a whole.
@@ -208,12 +210,15 @@ class BertTokenizer(Tokenizer):
             return super().first_tokens(text, count)
         # The beginning of a long string usually holds enough tokens; it is cut where it cannot
         # change them. Where it does not hold enough, the whole string is read.
-        beginning = tf.strings.substr(text, 0, count * _BYTES_PER_TOKEN)
-        cut = tf.strings.length(text) > count * _BYTES_PER_TOKEN
+        size = count * _BYTES_PER_TOKEN
+        cut = tf.strings.length(text) > size
         places = tf.where(cut)
-        shortened = tf.strings.regex_replace(
-            tf.gather_nd(beginning, places), self._unfinished_word, ""
+        beginning = tf.strings.substr(tf.gather_nd(text, places), 0, size)
+        # The last character may be cut; invalid bytes do not count in any case.
+        beginning = tf.strings.unicode_transcode(
+            beginning, "UTF-8", "UTF-8", errors="ignore", replace_control_characters=False
         )
+        shortened = tf.strings.regex_replace(beginning, self._unfinished_word, "")
         tokens = self.tokenize_rows(tf.tensor_scatter_nd_update(text, places, shortened))
         places = tf.where(tf.logical_and(cut, tokens.row_lengths() < count))
         whole = self.tokenize_rows(tf.gather_nd(text, places))
@@ -273,10 +278,8 @@ class BertTokenizer(Tokenizer):
             token = tokens.pop(content, AddedToken(content, normalized=False, special=True))
             if self.special_tokens_in_text:
                 tokens[content] = token
-        # Of two tokens that look alike once they are normalised, the last one is found.
-        ordered = sorted(tokens.values(), key=lambda token: not token.special)
         groups = {True: [], False: []}
-        for token in ordered:
+        for token in tokens.values():
             groups[token.normalized].append(token)
         if groups[True]:
             self._normalize = dataclasses.replace(
@@ -284,17 +287,20 @@ class BertTokenizer(Tokenizer):
             )
         patterns = [token.content for token in groups[True]]
         patterns = [p.decode() for p in self._normalize(tf.constant(patterns, tf.string)).numpy()]
+        alike: dict[str, AddedToken] = {}
         for token, pattern in zip(groups[True], patterns, strict=True):
-            if not pattern:
+            # Which of two equal ones is found is chance in tokenizers.
+            if not pattern or alike.setdefault(pattern, token) is not token:
                 raise InputError(
-                    "nothing is left of an added token when it is normalised; give it "
-                    f"normalized=False. Received: content={token.content!r}"
+                    "an added token that is normalised must be unlike others afterwards, and not "
+                    "empty; leave it out or give it normalized=False. Received: "
+                    f"content={token.content!r}, normalised {pattern!r}"
                 )
         self._find_raw = self._splitter(groups[False], [t.content for t in groups[False]])
         self._find_normalized = self._splitter(groups[True], patterns)
         # At a space or a Chinese character a text may be cut, if that is no part of a token.
         end = WordPieces.unfinished_word(chinese=self.tokenize_chinese_chars)
-        contents = [token.content for token in ordered] + patterns
+        contents = [*tokens, *patterns]
         whole = tf.strings.regex_full_match(tf.constant(contents, tf.string), end).numpy()
         self._unfinished_word, self._may_cut = end, bool(whole.all())
 

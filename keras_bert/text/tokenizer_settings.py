@@ -14,6 +14,8 @@ from keras_bert.reading import read_json_object, shown
 from keras_bert.text.added_tokens import AddedToken
 
 CONFIG, SPECIAL, ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
+# Hugging Face writes 10^30 where no length was set.
+_NO_LENGTH = 1 << 30
 LOWERCASE = "do_lower_case"
 # In the order of `Vocabulary.special_tokens`.
 SPECIAL_KEYS = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
@@ -49,17 +51,22 @@ HARMLESS = frozenset(
         "verbose",
     }
 )
-ONLY = {
+ONLY = {"padding_side": "right", "truncation_side": "right", "pad_token_type_id": 0}
+WORD_PIECES_ONLY = {
     "do_basic_tokenize": True,
     "clean_text": True,
-    "padding_side": "right",
-    "truncation_side": "right",
-    "pad_token_type_id": 0,
     "wordpieces_prefix": "##",
     "word_tokenizer_type": "basic",
     "subword_tokenizer_type": "wordpiece",
     "do_word_tokenize": True,
     "do_subword_tokenize": True,
+}
+# Of tokenizers that have no such settings.
+NO_NORMALIZER = {
+    LOWERCASE: False,
+    "strip_accents": False,
+    "tokenize_chinese_chars": False,
+    "character_rules": None,
 }
 # BERT's tokenizer under its own name and those of models that took it over.
 WORD_PIECE_CLASSES = (
@@ -74,12 +81,17 @@ WORD_PIECE_CLASSES = (
 ANY_CLASSES = ("PreTrainedTokenizer", "TokenizersBackend")
 
 
-def read_settings(directory: str | os.PathLike, classes: tuple[str, ...]) -> dict[str, Any]:
+def read_settings(
+    directory: str | os.PathLike,
+    classes: tuple[str, ...],
+    only: Mapping[str, Any] = WORD_PIECES_ONLY,
+) -> dict[str, Any]:
     """Reads `tokenizer_config.json` and `special_tokens_map.json`, where a directory has them.
 
     Args:
         directory: str or path.
         classes: names of the tokenizers of transformers that are this one, without `Fast`.
+        only: keys of which only one value fits, beside those of all tokenizers.
 
     Returns:
         The keys that are honoured; special tokens as strings.
@@ -91,7 +103,7 @@ def read_settings(directory: str | os.PathLike, classes: tuple[str, ...]) -> dic
     path = Path(directory) / CONFIG
     settings = read_json_object(path) if path.exists() else {}
     for key, value in settings.items():
-        _check(path, key, value, classes)
+        _check(path, key, value, classes, {**ONLY, **only})
     settings = {key: value for key, value in settings.items() if key in HONOURED}
     _merge_special_tokens(directory, settings)
     for key in (*SPECIAL_KEYS, *MORE_SPECIAL_KEYS):
@@ -100,11 +112,13 @@ def read_settings(directory: str | os.PathLike, classes: tuple[str, ...]) -> dic
     return settings
 
 
-def _check(path: Path, key: str, value: Any, classes: tuple[str, ...]) -> None:
+def _check(
+    path: Path, key: str, value: Any, classes: tuple[str, ...], only: Mapping[str, Any]
+) -> None:
     if key in HARMLESS:
         return
-    if key in ONLY:
-        allowed, fits = repr(ONLY[key]), value is None or value == ONLY[key]
+    if key in only:
+        allowed, fits = repr(only[key]), value is None or value == only[key]
     elif key in (LOWERCASE, "tokenize_chinese_chars"):
         allowed, fits = "true or false", isinstance(value, bool)
     elif key == "strip_accents":
@@ -162,6 +176,12 @@ def _content(path: Path, key: str, value: Any) -> str:
     if not isinstance(content, str):
         raise InputError(f"{path}: `{key}` must be a token. Received: {key}={shown(value)}")
     return content
+
+
+def length_of(settings: Mapping[str, Any]) -> int | None:
+    """Returns `model_max_length`, or None where no length was set."""
+    length = settings.get("model_max_length")
+    return int(length) if length and length < _NO_LENGTH else None
 
 
 def _is_number(value: Any) -> bool:

@@ -17,6 +17,9 @@ PAD, UNKNOWN, START, END, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 VOCABULARY = "vocab.txt"
 # ASCII only: U+2028 is a token of the published Chinese vocabulary.
 _SPACES = " \t\r\n\f\v"
+_INSIDE_WORD = "##"
+# Byte pairs write line breaks and tabs as letters, too.
+_WORD_MARKERS = {_INSIDE_WORD: ("##",), "Ġ": ("Ġ", "Ċ", "č", "ĉ"), "▁": ("▁",)}
 SPECIAL_TOKENS = (PAD, UNKNOWN, START, END, MASK)
 
 
@@ -31,6 +34,8 @@ class Vocabulary:
         special_tokens: Sequence of five str: for padding, the unknown, the start, the end of a
             segment and the mask.
         source: str. Where the tokens come from, for error messages.
+        word_marker: str. How pieces tell where words are: `"##"` begins those inside a word, `"Ġ"`
+            (byte pairs) and `"▁"` (SentencePiece) those with which a word begins.
 
     Raises:
         InputError: On an empty token or a missing special token; the message names the line.
@@ -46,8 +51,14 @@ class Vocabulary:
     tokens: tuple[str, ...]
     special_tokens: tuple[str, ...] = SPECIAL_TOKENS
     source: str = dataclasses.field(default="vocabulary", compare=False)
+    word_marker: str = _INSIDE_WORD
 
     def __post_init__(self):
+        if self.word_marker not in _WORD_MARKERS:
+            raise InputError(
+                f"`word_marker` must be one of {', '.join(_WORD_MARKERS)}. "
+                f"Received: word_marker={self.word_marker!r}"
+            )
         object.__setattr__(self, "tokens", tuple(self.tokens))
         object.__setattr__(self, "special_tokens", tuple(self.special_tokens))
         if len(self.special_tokens) != len(SPECIAL_TOKENS):
@@ -115,8 +126,10 @@ class Vocabulary:
 
     @functools.cached_property
     def starts_word(self) -> np.ndarray:
-        """Bool array `(vocabulary_size,)`: false for the `##` pieces, which continue a word."""
-        starts = np.array([not token.startswith("##") for token in self.tokens])
+        """Bool array `(vocabulary_size,)`: false for pieces that continue a word."""
+        marked = np.array([t.startswith(_WORD_MARKERS[self.word_marker]) for t in self.tokens])
+        starts = ~marked if self.word_marker == _INSIDE_WORD else marked
+        starts[list(self.special_ids)] = True
         starts.flags.writeable = False
         return starts
 
@@ -142,7 +155,10 @@ class Vocabulary:
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments as JSON has them; `of` makes the vocabulary from them."""
-        return {"tokens": list(self.tokens), "special_tokens": list(self.special_tokens)}
+        config = {"tokens": list(self.tokens), "special_tokens": list(self.special_tokens)}
+        if self.word_marker != _INSIDE_WORD:
+            config["word_marker"] = self.word_marker
+        return config
 
     def to_text(self, token_ids: Iterable[int]) -> str:
         """Returns a readable rendering: pieces joined to words, padding left out."""

@@ -21,6 +21,7 @@ from keras_bert.text.tokenizer_settings import (
     SPECIAL_KEYS,
     WORD_PIECE_CLASSES,
     further_special_tokens,
+    length_of,
     put_token,
     read_added_tokens,
     read_settings,
@@ -31,8 +32,6 @@ _MANIFEST = "manifest.json"
 # The share of tokens with capitals above which a vocabulary is one of text as it is written. That
 # of an uncased model has none, but for words that users wrote over its unused tokens.
 _CASED_SHARE = 0.05
-# Hugging Face writes 10^30 where no length was set.
-_NO_LENGTH = 1 << 30
 
 
 def read_word_piece(directory: str | os.PathLike, lowercase: bool | None = None) -> dict[str, Any]:
@@ -61,11 +60,10 @@ def read_word_piece(directory: str | os.PathLike, lowercase: bool | None = None)
     ids = {token: index for index, token in enumerate(tokens)}
     added = _added_tokens(directory, file, settings, ids)
     source = file.path if file and not (directory / VOCABULARY).exists() else directory / VOCABULARY
-    length = settings.get("model_max_length")
     arguments = {
         "vocabulary": {"tokens": tokens, "special_tokens": special, "source": str(source)},
         "added_tokens": added,
-        "sequence_length": int(length) if length and length < _NO_LENGTH else None,
+        "sequence_length": length_of(settings),
         **_normalizer(directory, file, settings, lowercase, tokens),
     }
     if file:
