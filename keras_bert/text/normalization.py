@@ -7,6 +7,7 @@ finds in need, and the operations of an empty selection cost nothing.
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
@@ -86,33 +87,42 @@ class Normalizer:
     def _fold(self, text):
         rules = rules_of(self.character_rules)
         if self.lowercase:
-            capitals = "".join(rules.capitals)
-            text = _unless(f"[^{capitals}]*", text, _replace_each(rules.capitals))
+            text = _replace_some(text, rules.capitals)
             text = tf.strings.lower(text, encoding="utf-8")
         if self.strips_accents:
             whole = rules.not_decomposed
-            text = _unless(f"[^{''.join(whole)}]*", text, _replace_each(whole))
+            text = _replace_some(text, whole)
             text = tf_text.normalize_utf8(text, "NFD")
             text = tf.strings.regex_replace(text, rules.accents, "")
-            back = {stand_in: character for character, stand_in in whole.items()}
-            text = _unless(f"[^{''.join(back)}]*", text, _replace_each(back))
+            text = _replace_some(text, {whole[character]: character for character in whole})
         return text
 
 
 def _unless(pattern: str, text: tf.Tensor, function: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
     """Applies `function` to the strings that do not match `pattern`."""
-    if pattern == "[^]*":
-        return text
     needed = tf.logical_not(tf.strings.regex_full_match(text, pattern))
     places = tf.where(needed)
     changed = function(tf.gather_nd(text, places))
     return tf.tensor_scatter_nd_update(text, places, changed)
 
 
-def _replace_each(characters: dict[str, str]) -> Callable[[tf.Tensor], tf.Tensor]:
-    def replace(text: tf.Tensor) -> tf.Tensor:
-        for character, replacement in characters.items():
-            text = tf.strings.regex_replace(text, character, replacement)
+def _replace_some(text: tf.Tensor, characters: dict[str, str]) -> tf.Tensor:
+    """Replaces characters which few strings have."""
+    if not characters:
         return text
+    return _unless(f"[^{''.join(characters)}]*", text, _replace_each(characters))
+
+
+def _replace_each(characters: dict[str, str]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns a function that replaces characters in strings `(rows,)`."""
+    old = np.array(sorted(map(ord, characters)), "int32")
+    new = np.array([ord(characters[chr(code)]) for code in old], "int32")
+
+    def replace(text: tf.Tensor) -> tf.Tensor:
+        codes = tf.strings.unicode_decode(text, "UTF-8")
+        code = codes.flat_values
+        place = tf.minimum(tf.searchsorted(old, code), len(old) - 1)
+        code = tf.where(tf.gather(old, place) == code, tf.gather(new, place), code)
+        return tf.strings.unicode_encode(codes.with_flat_values(code), "UTF-8")
 
     return replace

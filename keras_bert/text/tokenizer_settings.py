@@ -12,6 +12,7 @@ from typing import Any
 from keras_bert.errors import InputError
 from keras_bert.reading import read_json_object, shown
 from keras_bert.text.added_tokens import AddedToken
+from keras_bert.text.character_rules import CHARACTER_RULES
 
 CONFIG, SPECIAL, ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
 # Hugging Face writes 10^30 where no length was set.
@@ -128,7 +129,7 @@ def _check(
         allowed = f"one of {', '.join(classes)}, which this tokenizer equals"
         fits = name is None or name in classes
     elif key == "character_rules":
-        allowed, fits = "a string", isinstance(value, str)
+        allowed, fits = f"one of {', '.join(CHARACTER_RULES)}", value in CHARACTER_RULES
     elif key == "model_max_length":
         allowed = "a positive integer"
         fits = value is None or (_is_number(value) and value >= 1)

@@ -58,7 +58,13 @@ def read_word_piece(directory: str | os.PathLike, lowercase: bool | None = None)
     special = _special_tokens(directory, file, settings)
     tokens = _tokens(directory, file)
     ids = {token: index for index, token in enumerate(tokens)}
-    added = _added_tokens(directory, file, settings, ids)
+    added = [
+        token
+        for token in _added_tokens(directory, file, settings, ids)
+        # The tokens of every vocabulary go without saying.
+        if token not in [AddedToken(t, normalized=False, special=True) for t in special]
+        or token.content not in ids
+    ]
     source = file.path if file and not (directory / VOCABULARY).exists() else directory / VOCABULARY
     arguments = {
         "vocabulary": {"tokens": tokens, "special_tokens": special, "source": str(source)},
