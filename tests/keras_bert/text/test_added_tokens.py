@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models, normalizers, pre_tokenizers
 
+from exports.fresh_process import operations
+from exports.operations import REFUSED_OPERATIONS, SERVED_TEXT_OPERATIONS
 from keras_bert.errors import InputError
 from keras_bert.text.added_tokens import AddedToken
 from keras_bert.text.character_rules import CHARACTER_RULES
@@ -269,6 +271,22 @@ def full_tokenizer():
 def test_conformance():
     # Configuration, graph, tf.data and export.
     check_preprocessing(full_tokenizer(), tf.constant(TEXTS))
+
+
+def test_an_export_holds_what_tensorflow_serving_has(tmp_path):
+    module, tokenizer = tf.Module(), full_tokenizer()
+    module.tokenize = tf.function(
+        lambda text: [part.to_tensor(-1) for part in tokenizer.tokenize_with_offsets(text)],
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    tf.saved_model.save(module, tmp_path)
+    names = operations(str(tmp_path))
+    assert {name for name in names if not hasattr(tf.raw_ops, name)} <= SERVED_TEXT_OPERATIONS
+    # A table would have to be initialised by whoever loads the graph.
+    assert not [name for name in names if "HashTable" in name or name in REFUSED_OPERATIONS]
+    loaded = tf.saved_model.load(tmp_path).tokenize(tf.constant(TEXTS))
+    for part, expected in zip(loaded, tokenizer.tokenize_with_offsets(TEXTS), strict=True):
+        assert part.numpy().tolist() == expected.to_tensor(-1).numpy().tolist()
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
