@@ -158,9 +158,10 @@ class BertTokenizer(Tokenizer):
         return cls(**read_word_piece(directory, lowercase))
 
     def save_assets(self, directory: str | os.PathLike) -> None:
-        """Writes `vocab.txt`, `tokenizer.json` and `tokenizer_config.json` as Hugging Face does.
+        """Writes `vocab.txt` and `tokenizer_config.json`, as Hugging Face does.
 
-        transformers opens the directory, `tokenizers.Tokenizer.from_file` opens `tokenizer.json`.
+        `tokenizer.json` stands beside them where they cannot say everything: with added tokens,
+        with the rules of tokenizers, or with another longest word.
         """
         write_word_piece(self, directory)
 

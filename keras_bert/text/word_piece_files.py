@@ -125,8 +125,8 @@ def _compare(path: Path, tokens: tuple[str, ...], file: TokenizerFile, ids: dict
     if different:
         token = different[0]
         raise InputError(
-            f"{path}: must hold the tokens of {TOKENIZER} beside it, which transformers reads; "
-            f"delete the one that is out of date. Received: {token!r} has the id "
+            f"{path}: another vocabulary than that of {TOKENIZER} beside it, which transformers "
+            f"reads; delete the one that is out of date. Received: {token!r} has the id "
             f"{own.get(token)} here and {ids.get(token)} there"
         )
 

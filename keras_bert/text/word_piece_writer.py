@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_bert.atomic import write_json
 from keras_bert.text.added_tokens import AddedToken
+from keras_bert.text.character_rules import rules_of
 from keras_bert.text.tokenizer_json import TOKENIZER
 from keras_bert.text.tokenizer_settings import CONFIG, LOWERCASE, SPECIAL_KEYS, SPECIAL_LISTS
 from keras_bert.text.vocabulary import VOCABULARY
@@ -27,15 +28,23 @@ def write_word_piece(tokenizer: "BertTokenizer", directory: str | os.PathLike) -
         LOWERCASE: tokenizer.lowercase,
         "strip_accents": tokenizer.strip_accents,
         "tokenize_chinese_chars": tokenizer.tokenize_chinese_chars,
-        "character_rules": tokenizer.character_rules,
         **dict(zip(SPECIAL_KEYS, special, strict=True)),
     }
     if further := [token.content for token in further if token.content not in special]:
         settings[SPECIAL_LISTS[1]] = further
     if tokenizer.sequence_length:
         settings["model_max_length"] = tokenizer.sequence_length
+    is_bert = tokenizer.character_rules == "bert"
+    needs_file = bool(tokenizer.added_tokens) or not is_bert
+    needs_file |= tokenizer.max_input_chars_per_word != rules_of("bert").max_characters
+    if needs_file:
+        write_json(directory / TOKENIZER, _tokenizer_json(tokenizer))
+        if is_bert:
+            # Whoever reads the file takes its writer's rules for granted.
+            settings["character_rules"] = tokenizer.character_rules
+    else:
+        (directory / TOKENIZER).unlink(missing_ok=True)
     write_json(directory / CONFIG, settings)
-    write_json(directory / TOKENIZER, _tokenizer_json(tokenizer))
 
 
 def _tokenizer_json(tokenizer: "BertTokenizer") -> dict[str, Any]:

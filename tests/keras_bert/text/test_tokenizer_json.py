@@ -53,14 +53,18 @@ def test_a_tokenizer_file_alone_equals_tokenizers(tmp_path, options):
     }
 
 
+@pytest.mark.parametrize("added", [[], ["foo bar"]])
 @pytest.mark.parametrize("lowercase", [True, False])
-def test_default_rules_survive_saving(tmp_path, lowercase):
-    tokenizer = BertTokenizer(TOKENS, lowercase=lowercase, sequence_length=77)
+def test_default_rules_survive_saving(tmp_path, lowercase, added):
+    tokenizer = BertTokenizer(TOKENS, lowercase=lowercase, sequence_length=77, added_tokens=added)
+    (tmp_path / "tokenizer.json").write_text("{}")
     tokenizer.save_assets(tmp_path)
     again = load_tokenizer(tmp_path)
     assert again.get_config() | {"name": 0} == tokenizer.get_config() | {"name": 0}
     assert again.character_rules == "bert"
-    assert peer_ids(tmp_path) == ids_of(tokenizer)
+    assert (tmp_path / "tokenizer.json").exists() == bool(added)
+    if added:
+        assert peer_ids(tmp_path) == ids_of(tokenizer)
 
 
 def changed(path, value):

@@ -58,6 +58,7 @@ def test_of_a_repeated_token_the_last_id_counts(tmp_path):
     assert vocabulary.mask_id == 8
     tokenizer = BertTokenizer(vocabulary)
     assert tokenizer("the thes dog").numpy().tolist() == [7, 7, 6, 9]
+    tokenizer = tokenizer.with_options(character_rules="tokenizers")
     tokenizer.save_assets(tmp_path / "saved")
     again = BertTokenizer.from_checkpoint(tmp_path / "saved")
     assert again.vocabulary.tokens == vocabulary.tokens
