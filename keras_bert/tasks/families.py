@@ -13,6 +13,7 @@ from keras_bert.tasks.multiple_choice import ChoicePredictor
 from keras_bert.tasks.predictor import Predictor
 from keras_bert.tasks.question_answering import QuestionAnsweringPredictor
 from keras_bert.tasks.tagging import FeatureTagPredictor, TagPredictor
+from keras_bert.text import loading
 from keras_bert.text.tokenizer import BertTokenizer
 
 FAMILIES: dict[str, type[Predictor]] = {
@@ -77,15 +78,19 @@ def load_tokenizer(directory: str | os.PathLike) -> BertTokenizer:
     """Reads the tokenizer of a model directory and checks that it belongs to the model.
 
     Raises:
-        InputError: If the vocabulary's size is not the model's.
+        InputError: If the tokenizer is not one of WordPieces, or has more tokens than the model.
     """
     config = BertConfig.from_dict(read_settings(directory))
-    tokenizer = BertTokenizer.from_checkpoint(directory)
-    if len(tokenizer.vocabulary) != config.vocabulary_size:
+    tokenizer = loading.load_tokenizer(directory)
+    if not isinstance(tokenizer, BertTokenizer):
         raise InputError(
-            f"{directory}: vocab.txt has {len(tokenizer.vocabulary)} tokens, but the model was "
-            f"made for {config.vocabulary_size}: it belongs to another vocabulary"
+            f"{directory}: the tokenizer must be one of WordPieces, as BERT's. "
+            f"Received: {type(tokenizer).__name__}"
         )
-    if length := sentence_transformers.sequence_length(directory):
-        tokenizer.sequence_length = min(length, tokenizer.sequence_length or length)
+    # A model may have more rows than there are tokens: its table is padded then.
+    if len(tokenizer.vocabulary) > config.vocabulary_size:
+        raise InputError(
+            f"{directory}: the vocabulary has {len(tokenizer.vocabulary)} tokens, but the model "
+            f"was made for {config.vocabulary_size}: it belongs to another vocabulary"
+        )
     return tokenizer

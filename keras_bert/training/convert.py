@@ -13,8 +13,9 @@ from keras_bert.checkpoints.checkpoint import Checkpoint, label_settings
 from keras_bert.checkpoints.formats import FORMATS, format_of
 from keras_bert.errors import InputError
 from keras_bert.models.labels import labels_of
+from keras_bert.text.loading import holds_tokenizer, load_tokenizer
 from keras_bert.text.tokenizer import BertTokenizer
-from keras_bert.text.vocabulary import Vocabulary
+from keras_bert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from keras_bert.training.options import ConvertOptions
 
 _PUBLISHED = ("bert/", "cls/", "output_weights", "output_bias")
@@ -33,7 +34,7 @@ def convert(options: ConvertOptions) -> None:
     source = format_of(options.source)
     checkpoint = source.read(options.source)
     tokenizer = _tokenizer_of(options.source, source is keras_hub, lowercase=not options.cased)
-    if tokenizer and len(tokenizer.vocabulary) != checkpoint.config.vocabulary_size:
+    if tokenizer and len(tokenizer.vocabulary) > checkpoint.config.vocabulary_size:
         raise InputError(
             f"{options.source}: the vocabulary has {len(tokenizer.vocabulary)} tokens, the model "
             f"{checkpoint.config.vocabulary_size}"
@@ -44,12 +45,29 @@ def convert(options: ConvertOptions) -> None:
     with new_directory(destination) as temporary:
         target.write(kept, temporary)
         if tokenizer and target is keras_hub:
+            _check_plain(tokenizer)
             keras_hub.write_vocabulary(tokenizer.vocabulary.tokens, tokenizer.lowercase, temporary)
         elif tokenizer:
             tokenizer.save_assets(temporary)
     print(f"{destination}: {len(kept.arrays)} tensors" + ("" if tokenizer else ", no vocabulary"))
     if left_out:
         print(f"left out, because the format has no equal of them: {', '.join(left_out)}")
+
+
+def _check_plain(tokenizer: BertTokenizer) -> None:
+    """Refuses a tokenizer with settings that a preset of KerasHub cannot say."""
+    plain = {"strip_accents": None, "tokenize_chinese_chars": True, "added_tokens": ()}
+    for name, value in plain.items():
+        if getattr(tokenizer, name) != value:
+            raise InputError(
+                f"a preset of KerasHub has no place for `{name}` of the tokenizer. "
+                f"Received: {name}={getattr(tokenizer, name)}"
+            )
+    if tokenizer.vocabulary.special_tokens != SPECIAL_TOKENS:
+        raise InputError(
+            f"a preset of KerasHub must have the special tokens {' '.join(SPECIAL_TOKENS)}. "
+            f"Received: {' '.join(tokenizer.vocabulary.special_tokens)}"
+        )
 
 
 def _kept(checkpoint: Checkpoint, target: ModuleType) -> Checkpoint:
@@ -86,8 +104,7 @@ def _tokenizer_of(
     if is_preset:
         found = keras_hub.read_vocabulary(source)
         return found and BertTokenizer(Vocabulary(found[0], source=str(source)), lowercase=found[1])
-    if not (Path(source) / "vocab.txt").exists():
+    if not holds_tokenizer(source):
         return None
-    if (Path(source) / "tokenizer_config.json").exists():
-        return BertTokenizer.from_checkpoint(source)
-    return BertTokenizer.from_vocabulary(Path(source) / "vocab.txt", lowercase=lowercase)
+    # Only folders that do not say it are asked: what they say, `--cased` must not contradict.
+    return load_tokenizer(source, lowercase=None if lowercase else False)

@@ -13,6 +13,7 @@ from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.models.span_predictor import BertSpanPredictor
 from keras_bert.models.tagger import BertTagger
 from keras_bert.text.tokenizer import BertTokenizer
+from keras_bert.text.vocabulary import SPECIAL_TOKENS
 
 
 def arrays_of(path):
@@ -101,7 +102,9 @@ def test_wrong_input(tiny_config, tmp_path, capsys):
     arguments = ["convert", str(tmp_path / "start"), str(tmp_path / "start"), "--to", "google"]
     assert main(arguments) == 2
     assert "exists already" in capsys.readouterr().err.splitlines()[-1]
-    (tmp_path / "start" / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\n")
+    # Fewer tokens than rows are a padded table; more belong to another model.
+    tokens = [*SPECIAL_TOKENS, *(f"word{number}" for number in range(1000))]
+    (tmp_path / "start" / "vocab.txt").write_text("\n".join(tokens))
     assert main(["convert", str(tmp_path / "start"), str(tmp_path / "a"), "--to", "google"]) == 2
-    assert "6 tokens" in capsys.readouterr().err.splitlines()[-1]
+    assert "1005 tokens" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "a").exists()
