@@ -72,7 +72,7 @@ class BertClassifier(LabelledModel):
         self.num_classes = len(labels)
         self.problem_type = problem_type
         self.classification_head = self._make_head(
-            self.num_classes, "classification_head", dropout=self.config.dropout
+            self.num_classes, "classification_head", dropout=self.config.head_dropout
         )
         self._build_weights()
 

@@ -100,7 +100,7 @@ class BertFeatureTagger(LabelledModel):
             for index in range(_NUM_LSTM_LAYERS)
         ]
         self.classification_head = self._make_head(
-            self.num_tags, "classification_head", dropout=self.config.dropout
+            self.num_tags, "classification_head", dropout=self.config.head_dropout
         )
         self._build_weights()
 
