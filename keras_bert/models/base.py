@@ -5,9 +5,10 @@ from typing import Any
 
 import keras
 
-from keras_bert.checkpoints.checkpoint import Checkpoint
+from keras_bert.checkpoints.checkpoint import HEADS, POOLER, Checkpoint
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
+from keras_bert.models.taken_heads import warn_of_taken_head
 
 if keras.backend.backend() == "tensorflow":
     from keras_bert.models.tensorflow_trainer import DistributedTraining
@@ -77,12 +78,18 @@ class BertModel(DistributedTraining, keras.Model):
 
     @classmethod
     def from_checkpoint(
-        cls, path: str | os.PathLike, *, max_sequence_length: int | None = None, **kwargs: Any
+        cls,
+        path: str | os.PathLike,
+        *,
+        max_sequence_length: int | None = None,
+        new_head: bool = False,
+        **kwargs: Any,
     ) -> "BertModel":
         """Builds the model from a checkpoint and loads its weights.
 
         A head that the checkpoint lacks, as when a pre-trained encoder begins a new task, starts
-        from random weights; a missing or misshapen tensor anywhere else is an error.
+        from random weights; a missing or misshapen tensor anywhere else is an error. One that it
+        has is taken over, with a warning if it was trained for other labels or another task.
 
         Args:
             path: A directory in Hugging Face's layout (`config.json`, `model.safetensors`) or in
@@ -91,19 +98,36 @@ class BertModel(DistributedTraining, keras.Model):
                 or address.
             max_sequence_length: int or None. Rows of the position table, if not as many as the
                 checkpoint has: more repeat the trained ones, for training on longer input.
+            new_head: bool. Begin another task: heads start from random weights, and labels and
+                settings of the checkpoint's own task are left behind.
             **kwargs: Arguments of the constructor besides `config`, for example `num_classes=2`.
 
         Raises:
-            InputError: If the directory is not a checkpoint of this network.
+            InputError: If the directory is not a checkpoint of this network, or its head has
+                another shape than the model's.
+
+        Example:
+
+        ```python
+        classifier = BertClassifier.from_checkpoint("my-bert", labels=["no", "yes"])
+        other = BertClassifier.from_checkpoint("two-classes", num_classes=5, new_head=True)
+        ```
         """
         from keras_bert.checkpoints.formats import format_of
 
         checkpoint = format_of(path).read(path)
         if max_sequence_length is not None:
             checkpoint = checkpoint.with_positions(max_sequence_length)
-        settings = {**cls._settings_of(checkpoint), **kwargs}
-        model = cls(checkpoint.config, **settings)
+        checkpoint.check_encoder()
+        if new_head:
+            model = cls(checkpoint.config, **kwargs)
+            if not any(tensor.name.startswith(HEADS) for tensor in model.published_tensors()):
+                raise InputError(f"`new_head` has no use for {cls.__name__}, which has no head")
+            checkpoint.without_heads().assign(model, optional=(*HEADS, POOLER))
+            return model
+        model = cls(checkpoint.config, **cls._arguments_of(checkpoint, kwargs))
         checkpoint.assign(model, optional=cls.new_heads)
+        warn_of_taken_head(checkpoint, model)
         return model
 
     # The class of transformers that opens what `save_checkpoint` writes.
@@ -115,6 +139,11 @@ class BertModel(DistributedTraining, keras.Model):
     def _settings_of(cls, checkpoint: Checkpoint) -> dict[str, Any]:
         """Constructor arguments that a checkpoint holds."""
         return {}
+
+    @classmethod
+    def _arguments_of(cls, checkpoint: Checkpoint, given: dict[str, Any]) -> dict[str, Any]:
+        """Constructor arguments that a checkpoint holds where they are not given."""
+        return {**cls._settings_of(checkpoint), **given}
 
     def checkpoint_settings(self) -> dict[str, Any]:
         """Returns what `config.json` says besides the shape of the network."""

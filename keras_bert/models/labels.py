@@ -46,7 +46,12 @@ def labels_of(checkpoint: Checkpoint) -> list[str] | None:
                 f"{checkpoint.place}: `id2label` must have the keys 0 to {len(names) - 1}. "
                 f"Received: {', '.join(names)}"
             )
-        return [names[place] for place in places]
+        labels = [names[place] for place in places]
+        if len(set(labels)) != len(labels):
+            raise InputError(
+                f"{checkpoint.place}: `id2label` must have different names. Received: {labels}"
+            )
+        return labels
     head = checkpoint.arrays.get("output_weights")
     return None if head is None else _numbered(head.shape[1])
 
@@ -72,6 +77,15 @@ class LabelledModel(TaskModel):
     def _settings_of(cls, checkpoint):
         labels = labels_of(checkpoint)
         return {} if labels is None else {"labels": labels}
+
+    @classmethod
+    def _arguments_of(cls, checkpoint, given):
+        arguments = super()._arguments_of(checkpoint, given)
+        count = given.get("num_classes", given.get("num_tags"))
+        if "labels" not in given and count not in (None, len(arguments.get("labels", ()))):
+            # The shape of the head says what is wrong then.
+            arguments.pop("labels", None)
+        return arguments
 
     def checkpoint_settings(self):
         return {**super().checkpoint_settings(), **label_settings(self.labels)}

@@ -126,7 +126,7 @@ def test_a_tagger_is_no_classifier(tiny_config, tmp_path, caplog):
     BertTagger(tiny_config, num_tags=3).save_checkpoint(tmp_path)
     with pytest.raises(InputError, match=r"pooler.* is missing"):
         BertClassifier.from_checkpoint(tmp_path)
-    with pytest.raises(InputError, match=r"classifier\.weight has shape \(32, 3\)"):
+    with pytest.raises(InputError, match=r"\(3, 32\), expected \(2, 32\).*--new-head"):
         BertTagger.from_checkpoint(tmp_path, labels=["O", "B"])
     # Its encoder is one, and a new pooler is announced.
     BertEncoder.from_checkpoint(tmp_path)
@@ -200,7 +200,7 @@ def test_damaged_weights(directory, kept):
 
 
 def test_missing_directory(tmp_path):
-    with pytest.raises(InputError, match="cannot read the model"):
+    with pytest.raises(InputError, match=r"none.config\.json: cannot read"):
         BertEncoder.from_checkpoint(tmp_path / "none")
 
 
