@@ -1,4 +1,5 @@
-"""What the keys of published configuration files mean: one table for each format.
+"""What the keys of published configuration files mean: one table for each format. The formats that
+have modules of their own in `checkpoints` keep theirs there.
 
 A key is honoured, refused unless it has the only value that this network has, or known to change
 nothing. A key that no table knows is refused: it may belong to another network. Only one that is
@@ -14,7 +15,7 @@ from keras_bert.errors import InputError
 from keras_bert.reading import shown
 
 # Google's files say "gelu" and mean the tanh approximation; Hugging Face's "gelu" is exact.
-_TANH_ACTIVATIONS = {"gelu": "gelu_tanh", "relu": "relu"}
+TANH_ACTIVATIONS = {"gelu": "gelu_tanh", "relu": "relu"}
 _HUGGING_FACE_ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_python": "gelu",
@@ -83,7 +84,7 @@ class Format:
     Args:
         name: str. For messages.
         fields: dict. Honoured: the fields of `BertConfig` by the keys that hold them.
-        activation: str. The key of the activation.
+        activation: str or None. The key of the activation, where there is one.
         activations: dict. Values of `BertConfig.activation` by those of the file.
         only: dict. Keys that change the network, with the only value that this network has.
         elsewhere: tuple of str. Honoured by those who read labels and heads.
@@ -92,18 +93,18 @@ class Format:
     """
 
     name: str
-    fields: Mapping[str, str]
-    activation: str
-    activations: Mapping[str, str]
-    only: Mapping[str, Any]
+    fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    activation: str | None = None
+    activations: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    only: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
     harmless: tuple[str, ...] = ()
     harmless_beginnings: tuple[str, ...] = ()
 
     def keys(self) -> set[str]:
         """Returns every key that the table names."""
-        named = (self.fields, (self.activation,), self.only, self.elsewhere, self.harmless)
-        return {key for keys in named for key in keys}
+        named = (self.fields, self.only, self.elsewhere, self.harmless)
+        return {key for keys in named for key in keys} | ({self.activation} - {None})
 
     def fields_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the arguments of `BertConfig` that a file's values say.
@@ -111,18 +112,29 @@ class Format:
         Raises:
             InputError: If a key is missing, unknown, or has a value that this network has not.
         """
-        for key, value in values.items():
-            self._check(key, value, values)
-        if "vocab_size" not in values:
-            raise InputError("the key 'vocab_size' is missing")
+        self.check(values)
+        size = next(key for key, name in self.fields.items() if name == "vocabulary_size")
+        if size not in values:
+            raise InputError(f"the key {size!r} is missing")
+        fields = {name: values[key] for key, name in self.fields.items() if key in values}
+        if self.activation is None:
+            return fields
         activation = values.get(self.activation, "gelu")
         if not isinstance(activation, str) or activation not in self.activations:
             raise InputError(
                 f"`{self.activation}` must be one of {', '.join(self.activations)}. "
                 f"Received: {self.activation}={shown(activation)}"
             )
-        fields = {name: values[key] for key, name in self.fields.items() if key in values}
         return {**fields, "activation": self.activations[activation]}
+
+    def check(self, values: Mapping[str, Any]) -> None:
+        """Checks that each key is known, and has a value that this network has.
+
+        Raises:
+            InputError: If one is not; the message names it with its value.
+        """
+        for key, value in values.items():
+            self._check(key, value, values)
 
     def _check(self, key: str, value: Any, values: Mapping[str, Any]) -> None:
         is_unset = value is None or (isinstance(value, str | list | dict) and not value)
@@ -143,7 +155,7 @@ class Format:
         elif key in self.only:
             if not is_unset and value != self.only[key]:
                 raise InputError(
-                    f"`{key}` must be {self.only[key]!r} for a BERT encoder. "
+                    f"`{key}` must be {self.only[key]!r} in {self.name}. "
                     f"Received: {key}={shown(value)}"
                 )
         elif (
@@ -167,7 +179,7 @@ GOOGLE = Format(
     "a Google BERT configuration",
     fields=SHARED_FIELDS,
     activation="hidden_act",
-    activations=_TANH_ACTIVATIONS,
+    activations=TANH_ACTIVATIONS,
     only={},
     harmless=(*_OLD_POOLER, "embedding_size", "backward_compatible"),
 )
@@ -198,23 +210,6 @@ HUGGING_FACE = Format(
     ),
     harmless=(*_HARMLESS_TO_HUGGING_FACE, "embedding_size"),
     harmless_beginnings=("_", "pooler_", "classifier_"),
-)
-# `task.model.encoder.bert` of `params.yaml`.
-MODEL_GARDEN = Format(
-    "a Model Garden encoder's configuration",
-    fields={
-        **{k: n for k, n in SHARED_FIELDS.items() if "num_hidden" not in k and "prob" not in k},
-        "num_layers": "num_layers",
-        "dropout_rate": "dropout",
-        "attention_dropout_rate": "attention_dropout",
-    },
-    activation="hidden_activation",
-    activations=_TANH_ACTIVATIONS,
-    only={"norm_first": False, "output_range": None},
-    harmless=(
-        *("embedding_size", "return_all_encoder_outputs", "return_attention_scores"),
-        "return_word_embeddings",
-    ),
 )
 
 

@@ -42,6 +42,11 @@ def label_settings(labels: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
+def numbered_labels(count: int) -> list[str]:
+    """Returns names of classes that have none, as transformers calls them."""
+    return [f"LABEL_{index}" for index in range(count)]
+
+
 @dataclasses.dataclass
 class Checkpoint:
     """What every format can say.
@@ -92,6 +97,28 @@ class Checkpoint:
         """Returns the encoder alone, with nothing of the task that it was trained for."""
         arrays = {n: array for n, array in self.arrays.items() if n.startswith("bert")}
         return dataclasses.replace(self, arrays=arrays, settings={})
+
+    def whole_settings(self) -> dict[str, Any]:
+        """Returns the settings, with what its format leaves open told by the tensors."""
+        settings: dict[str, Any] = {"architectures": [self._architecture()]}
+        if (weights := self.arrays.get("output_weights")) is not None:
+            settings |= label_settings(numbered_labels(weights.shape[-1]))
+        return {**settings, **self.settings}
+
+    def _architecture(self) -> str:
+        """The model of transformers that has these tensors."""
+        if "cls/squad/output_weights" in self.arrays:
+            return "BertForQuestionAnswering"
+        if "output_weights" in self.arrays:
+            if "bert/pooler/dense/kernel" not in self.arrays:
+                return "BertForTokenClassification"
+            # One score can also be a regression's: the label with it opens it as that too.
+            is_score = self.arrays["output_weights"].shape[1] == 1
+            return "BertForMultipleChoice" if is_score else "BertForSequenceClassification"
+        if "cls/predictions/output_bias" not in self.arrays:
+            return "BertModel"
+        has_pair = "cls/seq_relationship/output_weights" in self.arrays
+        return "BertForPreTraining" if has_pair else "BertForMaskedLM"
 
     def check_encoder(self) -> None:
         """Compares the encoder's tensors with the configuration, before memory is taken for it.

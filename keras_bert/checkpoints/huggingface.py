@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_bert.atomic import new_file, write_json
-from keras_bert.checkpoints.checkpoint import UNTIED, Checkpoint, label_settings
+from keras_bert.checkpoints.checkpoint import UNTIED, Checkpoint, label_settings, numbered_labels
 from keras_bert.checkpoints.training_variables import weights_among
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
@@ -28,6 +28,7 @@ _KEPT_SETTINGS = (
     *("architectures", "id2label", "label2id"),
     *("problem_type", "task_specific_params"),
 )
+# What the logits of classes mean.
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 _WHOLE_NAMES = {
@@ -165,7 +166,7 @@ def read(directory: str | os.PathLike) -> Checkpoint:
         kept["id2label"] = {place: str(label) for place, label in labels.items()}
     elif "classifier.weight" in arrays and len(arrays["classifier.weight"]) == 2:
         # transformers writes no names where they are its default, for two classes.
-        kept |= label_settings(["LABEL_0", "LABEL_1"])
+        kept |= label_settings(numbered_labels(2))
     published = {}
     for theirs, array in _with_one_decoder(arrays, settings).items():
         name = published_name_of(theirs)

@@ -10,6 +10,17 @@ from typing import Any, NamedTuple
 
 from keras_bert.config import BertConfig
 
+# What google-research/bert's models have on the encoder.
+HEAD_NAMES = (
+    *("bert/pooler/dense/kernel", "bert/pooler/dense/bias"),
+    *("cls/predictions/transform/dense/kernel", "cls/predictions/transform/dense/bias"),
+    *("cls/predictions/transform/LayerNorm/gamma", "cls/predictions/transform/LayerNorm/beta"),
+    "cls/predictions/output_bias",
+    *("cls/seq_relationship/output_weights", "cls/seq_relationship/output_bias"),
+    *("cls/squad/output_weights", "cls/squad/output_bias"),
+    *("output_weights", "output_bias"),
+)
+
 
 class PublishedTensor(NamedTuple):
     """One published tensor and where it lives in a model.

@@ -1,11 +1,13 @@
 """What all models share: configuration, input signature, checkpoints."""
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 from keras_bert.checkpoints.checkpoint import HEADS, POOLER, Checkpoint
+from keras_bert.checkpoints.resizing import resized
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.taken_heads import warn_of_taken_head
@@ -170,6 +172,55 @@ class BertModel(DistributedTraining, keras.Model):
         if tokenizer is not None:
             tokenizer.save_assets(directory)
         huggingface.write(Checkpoint.of(self), directory)
+
+    def resize_token_embeddings(
+        self,
+        num_tokens: int,
+        *,
+        pieces: Mapping[int, Sequence[int]] | None = None,
+        pad_to: int = 1,
+        initialize: str = "mean",
+        seed: int = 12345,
+    ) -> "BertModel":
+        """Returns a model with a row of the token table for each of `num_tokens` tokens.
+
+        This model stays as it is. The new one has its weights, not its optimizer.
+
+        Args:
+            num_tokens: int. Tokens of the new vocabulary, whose first ids are the old ones.
+            pieces: dict or None. Ids of the pieces that stood for a new token until now, by the
+                new token's id.
+            pad_to: int. The number of rows is the next multiple of it: 8 suits GPUs in half
+                precision. Rows beyond the tokens are never predicted.
+            initialize: str. `"mean"` of the rows of a token's pieces, or of all rows where no
+                pieces are given; or `"random"`.
+            seed: int. Of random rows.
+
+        Raises:
+            InputError: If an argument breaks a rule; the message names it.
+
+        Example:
+
+        ```python
+        larger = tokenizer.add_tokens(["covid-19"])
+        new_id = larger.vocabulary.ids["covid-19"]
+        pieces = {new_id: tokenizer("covid-19").numpy().tolist()}
+        model = model.resize_token_embeddings(len(larger.vocabulary), pieces=pieces, pad_to=8)
+        ```
+        """
+        checkpoint = resized(
+            Checkpoint.of(self),
+            num_tokens,
+            pieces=pieces,
+            pad_to=pad_to,
+            initialize=initialize,
+            seed=seed,
+        )
+        settings = {**self.get_config(), "config": checkpoint.config.to_dict()}
+        model = type(self).from_config(settings)
+        model.task_specific_params = dict(self.task_specific_params)
+        checkpoint.assign(model)
+        return model
 
     def published_tensors(self) -> list:
         """Returns the weights under their published names, see `checkpoints.published`."""

@@ -5,12 +5,11 @@ from typing import Any
 
 import keras
 
+from keras_bert.checkpoints.huggingface import PROBLEM_TYPES
 from keras_bert.checkpoints.published import PublishedTensor, classifier_tensors
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.labels import LabelledModel, checked_labels
-
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 
 @keras.saving.register_keras_serializable("keras_bert")

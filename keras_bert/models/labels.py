@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from keras_bert.checkpoints.checkpoint import Checkpoint, label_settings
+from keras_bert.checkpoints.checkpoint import Checkpoint, label_settings, numbered_labels
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.task_model import TaskModel
@@ -20,7 +20,7 @@ def checked_labels(labels: Sequence[str] | None, count: int | None, argument: st
     Raises:
         InputError: If both do not agree, or there are none, or two of them are the same.
     """
-    labels = _numbered(count or 0) if labels is None else list(labels)
+    labels = numbered_labels(count or 0) if labels is None else list(labels)
     count = len(labels) if count is None else count
     if count < 1 or len(labels) != count or len(set(labels)) != count:
         raise InputError(
@@ -53,11 +53,7 @@ def labels_of(checkpoint: Checkpoint) -> list[str] | None:
             )
         return labels
     head = checkpoint.arrays.get("output_weights")
-    return None if head is None else _numbered(head.shape[1])
-
-
-def _numbered(count: int) -> list[str]:
-    return [f"LABEL_{index}" for index in range(count)]
+    return None if head is None else numbered_labels(head.shape[1])
 
 
 class LabelledModel(TaskModel):

@@ -78,19 +78,53 @@ def test_a_classifier_begins_from_it(directory, caplog):
     assert_equal(model.encoder.get_weights(), pretrained.encoder.get_weights())
 
 
-def test_training_variables_are_no_weights(directory, tiny_config):
-    path = str(directory / "bert_model.ckpt")
-    reader = tf.train.load_checkpoint(path)
-    arrays = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    slots = {f"{name}/adam_m": array for name, array in arrays.items()}
-    write(directory, {**arrays, **slots, "global_step": np.int64(7)})
+SLOTS = {
+    "BERT's own": ["{}/adam_m", "{}/adam_v"],
+    "BioBERT": ["{}/BERTAdam", "{}/BERTAdam_1"],
+    "TensorFlow's": ["{}/Adam", "{}/Adam_1", "{}/Momentum", "{}/RMSProp_1"],
+    "scoped": ["optimizer/{}/Adam", "training/loss/{}/Adam_1", "{}/Adam/ExponentialMovingAverage"],
+    "another's": ["{}/a_name_that_nobody_has_seen"],
+}
+SCALARS = ["global_step", "beta1_power", "beta2_power_1", "learning_rate", "a/loss_scale"]
+
+
+@pytest.mark.parametrize("names", SLOTS.values(), ids=SLOTS)
+def test_slots_are_told_by_their_structure(directory, names):
+    arrays = read(directory)
+    slots = {name.format(weight): array for weight, array in arrays.items() for name in names}
+    scalars = {name: np.float32(0.9) for name in SCALARS} | {"global_step": np.int64(7)}
+    write(directory, {**arrays, **slots, **scalars})
+    assert google.read(directory).arrays.keys() == arrays.keys()
     BertPretrainer.from_checkpoint(directory)
-    write(directory, {**arrays, "bert/encoder/layer_7/output/dense/bias": np.zeros(3, "float32")})
-    with pytest.raises(InputError, match="layer_7/output/dense/bias is unexpected"):
-        BertPretrainer.from_checkpoint(directory)
+
+
+def test_factored_slots(directory):
+    arrays = read(directory)
+    slots = {}
+    for name, array in arrays.items():
+        if array.ndim == 2:
+            slots |= {f"{name}/vr": array[:, 0], f"{name}/vc": array[0], f"{name}/v": array[0, :1]}
+        else:
+            slots |= {f"{name}/v": array, f"{name}/vr": array[:1], f"{name}/vc": array[:1]}
+    write(directory, {**arrays, **slots})
+    assert google.read(directory).arrays.keys() == arrays.keys()
+
+
+def test_what_is_no_slot_is_a_weight(directory):
+    arrays = read(directory)
+    below = "bert/embeddings/LayerNorm/beta/gate"
+    for name, shape in (("bert/encoder/layer_7/output/dense/bias", 3), (below, 5)):
+        write(directory, {**arrays, name: np.zeros(shape, "float32")})
+        with pytest.raises(InputError, match=f"{name} is unexpected"):
+            BertPretrainer.from_checkpoint(directory)
     write(directory, {n: a for n, a in arrays.items() if n != "bert/embeddings/LayerNorm/beta"})
     with pytest.raises(InputError, match="bert/embeddings/LayerNorm/beta is missing"):
         BertEncoder.from_checkpoint(directory)
+
+
+def read(directory):
+    reader = tf.train.load_checkpoint(str(directory / "bert_model.ckpt"))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
 def write(directory, arrays):
@@ -109,8 +143,36 @@ def test_damaged_folders_are_refused(directory, tmp_path):
     data.write_bytes(data.read_bytes()[:50])
     with pytest.raises(InputError, match=r"bert_model\.ckpt: damaged checkpoint"):
         BertEncoder.from_checkpoint(directory)
-    shutil.copy(directory / "bert_model.ckpt.index", directory / "other.index")
-    with pytest.raises(InputError, match=r"one checkpoint.*bert_model.*other"):
+
+
+def test_one_of_several_checkpoints(directory, tiny_config, tmp_path):
+    """The published name, the newest by `checkpoint`, the one that a path names; else a list."""
+    weights = {}
+    for name in ("model.ckpt-1000", "model.ckpt-2000", "bert_model.ckpt"):
+        model = BertEncoder(tiny_config)
+        google.write(Checkpoint.of(model), tmp_path / "one")
+        weights[name] = model.get_weights()
+        for path in (tmp_path / "one").glob("bert_model.ckpt*"):
+            shutil.move(path, directory / path.name.replace("bert_model.ckpt", name))
+    for suffix in ("", ".index", ".data-00000-of-00001"):
+        model = BertEncoder.from_checkpoint(directory / f"model.ckpt-1000{suffix}")
+        assert_equal(model.get_weights(), weights["model.ckpt-1000"])
+    assert_equal(BertEncoder.from_checkpoint(directory).get_weights(), weights["bert_model.ckpt"])
+    for path in directory.glob("bert_model.ckpt*"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"name one.*model\.ckpt-1000, model\.ckpt-2000"):
+        BertEncoder.from_checkpoint(directory)
+    # As training leaves it, on another machine.
+    note = directory / "checkpoint"
+    note.write_text('model_checkpoint_path: "/home/somebody/run/model.ckpt-2000"\n')
+    assert_equal(BertEncoder.from_checkpoint(directory).get_weights(), weights["model.ckpt-2000"])
+    for content in ('model_checkpoint_path: "model.ckpt-3000"\n', "damaged {"):
+        note.write_text(content)
+        with pytest.raises(InputError, match=r"name one"):
+            BertEncoder.from_checkpoint(directory)
+    for path in directory.glob("*.index"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"a checkpoint .*Received: none"):
         BertEncoder.from_checkpoint(directory)
 
 

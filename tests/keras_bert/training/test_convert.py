@@ -101,7 +101,9 @@ def test_wrong_input(tiny_config, tmp_path, capsys):
     arguments = ["convert", str(tmp_path / "start"), str(tmp_path / "start"), "--to", "google"]
     assert main(arguments) == 2
     assert "exists already" in capsys.readouterr().err.splitlines()[-1]
-    (tmp_path / "start" / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\n")
+    special = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
+    words = "".join(f"w{index}\n" for index in range(tiny_config.vocabulary_size - 4))
+    (tmp_path / "start" / "vocab.txt").write_text(special + words)
     assert main(["convert", str(tmp_path / "start"), str(tmp_path / "a"), "--to", "google"]) == 2
-    assert "6 tokens" in capsys.readouterr().err.splitlines()[-1]
+    assert f"{tiny_config.vocabulary_size + 1} tokens" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "a").exists()
