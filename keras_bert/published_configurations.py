@@ -47,7 +47,13 @@ _OLD_POOLER = (
 _HARMLESS_TO_HUGGING_FACE = (
     *_OLD_POOLER,
     # Where the file comes from, and who wrote it with what.
-    *("transformers_version", "adapter_transformers_version", "finetuning_task", "language"),
+    *(
+        "tf_legacy_loss",
+        "transformers_version",
+        "adapter_transformers_version",
+        "finetuning_task",
+        "language",
+    ),
     *("languages", "name", "model_name", "description", "license", "author", "tags", "version"),
     *("tokenizer_class", "sentence_transformers", "task", "tasks", "dataset", "datasets"),
     *("sbert_ce_default_activation_function", "pretrained_model_name_or_path", "base_model"),
@@ -57,7 +63,7 @@ _HARMLESS_TO_HUGGING_FACE = (
     # How the network computes the same, or what it returns besides.
     *("use_cache", "chunk_size_feed_forward", "gradient_checkpointing", "torchscript"),
     *("attn_implementation", "output_attentions", "output_hidden_states", "output_past"),
-    *("return_dict", "xla_device", "tie_encoder_decoder", "fused_attention", "fast_attention"),
+    *("return_dict", "xla_device", "tie_encoder_decoder", "tf_legacy_loss"),
     # Ids that only tokenizers and loops around the network use; the padding has a mask.
     *("pad_token_id", "bos_token_id", "eos_token_id", "sep_token_id", "cls_token_id"),
     *("mask_token_id", "unk_token_id", "decoder_start_token_id"),

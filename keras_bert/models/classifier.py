@@ -81,11 +81,17 @@ class BertClassifier(LabelledModel):
 
     @classmethod
     def _settings_of(cls, checkpoint):
-        problem_type = checkpoint.settings.get("problem_type") or PROBLEM_TYPES[0]
-        return {**super()._settings_of(checkpoint), "problem_type": problem_type}
+        settings = super()._settings_of(checkpoint)
+        # transformers takes one class for a number where nothing else is said.
+        usual = PROBLEM_TYPES[2 if len(settings.get("labels", ())) == 1 else 0]
+        return {**settings, "problem_type": checkpoint.settings.get("problem_type") or usual}
 
     def checkpoint_settings(self):
-        return {**super().checkpoint_settings(), "problem_type": self.problem_type}
+        settings = super().checkpoint_settings()
+        if self.num_classes == 1 and self.problem_type == PROBLEM_TYPES[0]:
+            # transformers opens no file that says so: there is nothing to choose from.
+            return settings
+        return {**settings, "problem_type": self.problem_type}
 
     def published_tensors(self) -> list[PublishedTensor]:
         return classifier_tensors(self)
