@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from keras_bert.checkpoints.checkpoint import Checkpoint, join_heads
+from keras_bert.checkpoints.keras_hub_variables import backbone_variables, head_variables
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.published_configurations import Format
@@ -172,11 +173,11 @@ def read(path: str | os.PathLike) -> Checkpoint:
         config = BertConfig(**fields, attention_dropout=backbone.dropout)
     arrays = {
         name: join_heads(name, np.asarray(variable))
-        for name, variable in _variables(backbone).items()
+        for name, variable in backbone_variables(backbone).items()
     }
     settings: dict[str, Any] = {}
     if classifier is not None:
-        arrays |= {n: np.asarray(v) for n, v in _head_variables(classifier).items()}
+        arrays |= {n: np.asarray(v) for n, v in head_variables(classifier).items()}
         settings = dict(_CLASSIFIER)
     elif task == "BertMaskedLM":
         _LOGGER.warning(
@@ -229,14 +230,14 @@ def write(checkpoint: Checkpoint, directory: str | os.PathLike) -> None:
             f"Received: {config.dropout} and {config.attention_dropout}"
         )
     backbone = make_backbone(config)
-    variables, model = _variables(backbone), backbone
+    variables, model = backbone_variables(backbone), backbone
     if "output_weights" in checkpoint.arrays and "output_" in prefixes(checkpoint.settings):
         model = keras_hub.models.BertTextClassifier(
             backbone,
             num_classes=checkpoint.arrays["output_weights"].shape[1],
             dropout=config.head_dropout,
         )
-        variables |= _head_variables(model)
+        variables |= head_variables(model)
     if missing := [name for name in variables if name not in checkpoint.arrays]:
         raise InputError(f"{checkpoint.place}: {checkpoint.name_of(missing[0])} is missing")
     for name, variable in variables.items():
@@ -279,41 +280,3 @@ def _task(path: Path) -> str | None:
     """The class of the model that a folder holds besides its backbone."""
     file = path / _TASK
     return _registered_name(file).removeprefix("keras_hub>") if file.is_file() else None
-
-
-def _head_variables(classifier: Any) -> dict[str, Any]:
-    dense = classifier.output_dense
-    return {"output_weights": dense.kernel, "output_bias": dense.bias}
-
-
-def _variables(backbone: Any) -> dict[str, Any]:
-    """The variables of a backbone under the published names of their tensors."""
-    embeddings = "bert/embeddings"
-    variables = {
-        f"{embeddings}/word_embeddings": backbone.token_embedding.embeddings,
-        f"{embeddings}/position_embeddings": backbone.position_embedding.position_embeddings,
-        f"{embeddings}/token_type_embeddings": backbone.segment_embedding.embeddings,
-        **_layer_norm(embeddings, backbone.embeddings_layer_norm),
-        **_dense("bert/pooler/dense", backbone.pooled_dense),
-    }
-    for index, layer in enumerate(backbone.transformer_layers):
-        name, attention = f"bert/encoder/layer_{index}", layer._self_attention_layer
-        variables |= {
-            **_dense(f"{name}/attention/self/query", attention.query_dense),
-            **_dense(f"{name}/attention/self/key", attention.key_dense),
-            **_dense(f"{name}/attention/self/value", attention.value_dense),
-            **_dense(f"{name}/attention/output/dense", attention.output_dense),
-            **_layer_norm(f"{name}/attention/output", layer._self_attention_layer_norm),
-            **_dense(f"{name}/intermediate/dense", layer._feedforward_intermediate_dense),
-            **_dense(f"{name}/output/dense", layer._feedforward_output_dense),
-            **_layer_norm(f"{name}/output", layer._feedforward_layer_norm),
-        }
-    return variables
-
-
-def _dense(name: str, layer: Any) -> dict[str, Any]:
-    return {f"{name}/kernel": layer.kernel, f"{name}/bias": layer.bias}
-
-
-def _layer_norm(name: str, layer: Any) -> dict[str, Any]:
-    return {f"{name}/LayerNorm/gamma": layer.gamma, f"{name}/LayerNorm/beta": layer.beta}
