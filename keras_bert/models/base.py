@@ -10,6 +10,7 @@ from keras_bert.checkpoints.checkpoint import HEADS, POOLER, Checkpoint
 from keras_bert.checkpoints.resizing import resized
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
+from keras_bert.layers.initializers import weights_will_be_loaded
 from keras_bert.models.taken_heads import warn_of_taken_head
 
 if keras.backend.backend() == "tensorflow":
@@ -122,14 +123,26 @@ class BertModel(DistributedTraining, keras.Model):
             checkpoint = checkpoint.with_positions(max_sequence_length)
         checkpoint.check_encoder()
         if new_head:
-            model = cls(checkpoint.config, **kwargs)
+            model = cls._to_be_loaded({**kwargs, "config": checkpoint.config})
             if not any(tensor.name.startswith(HEADS) for tensor in model.published_tensors()):
                 raise InputError(f"`new_head` has no use for {cls.__name__}, which has no head")
             checkpoint.without_heads().assign(model, optional=(*HEADS, POOLER))
             return model
-        model = cls(checkpoint.config, **cls._arguments_of(checkpoint, kwargs))
+        arguments = cls._arguments_of(checkpoint, kwargs)
+        model = cls._to_be_loaded({**arguments, "config": checkpoint.config})
         checkpoint.assign(model, optional=cls.new_heads)
         warn_of_taken_head(checkpoint, model)
+        return model
+
+    @classmethod
+    def _to_be_loaded(cls, arguments: dict[str, Any]) -> "BertModel":
+        """Builds a model without drawing the weights that a checkpoint is about to replace."""
+        with weights_will_be_loaded():
+            model = cls(**arguments)
+        # A subclass may hold an encoder of its own that no checkpoint knows.
+        loaded = {tensor.variable.path for tensor in model.published_tensors()}
+        if any(weight.path not in loaded for weight in model.weights):
+            model = cls(**arguments)
         return model
 
     # The class of transformers that opens what `save_checkpoint` writes.
