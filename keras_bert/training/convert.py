@@ -6,11 +6,12 @@ from types import ModuleType
 
 import numpy as np
 
-from keras_bert.atomic import new_directory
+from keras_bert.atomic import new_directory, write_json
 from keras_bert.checkpoints import huggingface, keras_hub, model_garden, sentence_transformers
 from keras_bert.checkpoints.checkpoint import UNTIED, Checkpoint
 from keras_bert.checkpoints.formats import FORMATS, folder_of, format_of
 from keras_bert.checkpoints.published import HEAD_NAMES, encoder_shapes
+from keras_bert.command_line import resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.tasks.families import check_table, read_tokenizer
@@ -21,6 +22,8 @@ _OUTPUT = ("output_weights", "output_bias")
 
 def convert(options: ConvertOptions) -> None:
     """Writes a checkpoint in another format: every tensor, bit by bit, and the vocabulary.
+
+    The options are also written to `<destination>.config.json`.
 
     Raises:
         InputError: If the source cannot be read, the destination exists, its format cannot say
@@ -51,6 +54,7 @@ def convert(options: ConvertOptions) -> None:
             keras_hub.write_vocabulary(tokenizer.vocabulary.tokens, tokenizer.lowercase, temporary)
         elif tokenizer:
             tokenizer.save_assets(temporary)
+    write_json(f"{destination}.config.json", resolved(options))
     print(f"{destination}: {len(kept.arrays)} tensors" + ("" if tokenizer else ", no vocabulary"))
     if left_out:
         print(f"left out, because the format has no equal of them: {', '.join(left_out)}")
