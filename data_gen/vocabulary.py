@@ -15,7 +15,7 @@ from data_gen.sources import Corpus
 from keras_bert.atomic import write_json
 from keras_bert.command_line import check_at_least_one
 from keras_bert.errors import InputError
-from keras_bert.text.normalization import normalize
+from keras_bert.text.normalization import Normalizer
 from keras_bert.text.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
 
 _PARAGRAPHS_AT_A_TIME = 4096
@@ -151,9 +151,10 @@ def _count_words(texts: Iterable[str], split: Callable[[str], list]) -> Counter[
 
 
 def _normalized(paragraphs: Iterable[str], lowercase: bool) -> Iterator[str]:
+    normalize = Normalizer(lowercase)
     paragraphs = iter(paragraphs)
     while batch := list(itertools.islice(paragraphs, _PARAGRAPHS_AT_A_TIME)):
-        for text in normalize(tf.constant(batch), lowercase=lowercase).numpy():
+        for text in normalize(tf.constant(batch)).numpy():
             yield text.decode("utf-8")
 
 

@@ -13,6 +13,8 @@ _HOMES = {
     "BertTokenizer": "keras_bert.text.tokenizer",
     "BytePairTokenizer": "keras_bert.text.byte_pair",
     "SentencePieceTokenizer": "keras_bert.text.sentence_piece",
+    "AddedToken": "keras_bert.text.added_tokens",
+    "load_tokenizer": "keras_bert.text.loading",
     "BertPreprocessor": "keras_bert.text.preprocessor",
     "SlidingWindows": "keras_bert.text.windows",
     "WordWindows": "keras_bert.text.word_windows",

@@ -16,6 +16,7 @@ from keras_bert.tasks.multiple_choice import ChoicePredictor
 from keras_bert.tasks.predictor import Predictor
 from keras_bert.tasks.question_answering import QuestionAnsweringPredictor
 from keras_bert.tasks.tagging import FeatureTagPredictor, TagPredictor
+from keras_bert.text import loading
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import Vocabulary
 
@@ -108,10 +109,10 @@ def load_tokenizer(directory: str | os.PathLike) -> BertTokenizer:
     config = read_config(directory)
     tokenizer = read_tokenizer(directory)
     if tokenizer is None:
-        raise InputError(f"{directory}: has no vocabulary (vocab.txt)")
+        raise InputError(f"{directory}: has no vocabulary (vocab.txt or tokenizer.json)")
     check_table(tokenizer, config, directory)
-    if length := sentence_transformers.sequence_length(folder_of(directory)):
-        tokenizer.sequence_length = min(length, tokenizer.sequence_length or length)
+    # Compares the other keys of that file, whose length the tokenizer has.
+    sentence_transformers.sequence_length(folder_of(directory))
     return tokenizer
 
 
@@ -144,13 +145,20 @@ def read_tokenizer(
     Args:
         path: Of the checkpoint.
         lowercase: bool or None. For folders that do not say it.
+
+    Raises:
+        InputError: If it is damaged, not one of WordPieces, or says otherwise than `lowercase`.
     """
     if format_of(path) is keras_hub:
         found = keras_hub.read_vocabulary(path)
         return found and BertTokenizer(Vocabulary(found[0], source=str(path)), lowercase=found[1])
     folder = folder_of(path)
-    if not (folder / "vocab.txt").exists():
+    if not loading.holds_tokenizer(folder):
         return None
-    if lowercase is None or (folder / "tokenizer_config.json").exists():
-        return BertTokenizer.from_checkpoint(folder)
-    return BertTokenizer.from_vocabulary(folder / "vocab.txt", lowercase=lowercase)
+    tokenizer = loading.load_tokenizer(folder, lowercase=lowercase)
+    if not isinstance(tokenizer, BertTokenizer):
+        raise InputError(
+            f"{path}: the tokenizer must be one of WordPieces, as BERT's. "
+            f"Received: {type(tokenizer).__name__}"
+        )
+    return tokenizer

@@ -13,7 +13,6 @@ from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.predictor import Predictor
 from keras_bert.tasks.rows import Rows, unpadded
 from keras_bert.text.preprocessor import BertPreprocessor
-from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import MASK
 
 _ARCHITECTURES = {"BertForPreTraining", "BertForMaskedLM"}
@@ -55,12 +54,10 @@ class FillMaskPredictor(Predictor):
     defaults: ClassVar[Mapping[str, Any]] = {"top_k": 5}
 
     def __init__(self, model, tokenizer, **options):
-        tokenizer = BertTokenizer(
-            tokenizer.vocabulary,
-            lowercase=tokenizer.lowercase,
-            sequence_length=tokenizer.sequence_length,
-            special_tokens_in_text=True,
-        )
+        mask = tokenizer.vocabulary.special_tokens[4]
+        if mask != MASK:
+            raise InputError(f"the mask token must be {MASK} to be filled. Received: {mask!r}")
+        tokenizer = tokenizer.with_options(special_tokens_in_text=True)
         super().__init__(model, tokenizer, **options)
         self.preprocessor = BertPreprocessor(tokenizer, self.sequence_length, padding="longest")
 

@@ -48,7 +48,7 @@ def is_maskable(token_ids: tf.Tensor, padding_mask: tf.Tensor, vocabulary: Vocab
 def word_starts(
     token_ids: tf.Tensor, vocabulary: Vocabulary, unit_starts: tf.Tensor | None
 ) -> tf.Tensor:
-    """Returns a bool tensor, true where a word begins: as supplied, or at tokens without `##`."""
+    """Returns a bool tensor, true where a word begins: as supplied, or as pieces tell."""
     if unit_starts is not None:
         return unit_starts
     return tf.gather(tf.constant(vocabulary.starts_word), token_ids)

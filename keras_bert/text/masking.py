@@ -39,8 +39,8 @@ class MaskedLMMasker(TextLayer):
     Tokens are chosen in units, in random order until that number is reached:
 
     - `"token"`: each by itself, as in BERT.
-    - `"whole_word"`: a word with its `##` pieces. A word that does not fit into what is left is
-      passed over.
+    - `"whole_word"`: a word with all its pieces, as `Vocabulary.word_marker` tells. A word that
+      does not fit into what is left is passed over.
     - `"ngram"`: runs of 1 to 3 words, p(n) proportional to 1/n, as in ALBERT. Of a run that does
       not fit as many neighbouring words are taken as do.
     - `"span"`: runs of words, their number geometric with p = 0.2 from 1 to 10, cut in the same

@@ -1,51 +1,37 @@
 """BERT's text normalisation as TensorFlow string operations.
 
 Most strings need little of it, so each step runs only on the strings that a regular expression
-finds in need, and the operations of an empty selection cost nothing. The tables are those of
-Unicode 14: TensorFlow lower-cases by Unicode 13, its other operations know later versions, and
-tokens should not change with a library's tables.
+finds in need, and the operations of an empty selection cost nothing.
 """
 
+import dataclasses
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-# Assigned after Unicode 14 as nonspacing mark, punctuation, capital or composed letter.
-LATER_CHARACTERS = (
-    r"\x{ECE}\x{1B4E}-\x{1B4F}\x{1B7F}\x{105C9}\x{105E4}\x{10D6E}\x{10EFD}-\x{10EFF}\x{11241}"
-    r"\x{11383}\x{11385}\x{1138E}\x{11391}\x{113C5}\x{113C7}-\x{113C8}\x{113D4}-\x{113D5}"
-    r"\x{113D7}-\x{113D8}\x{11B00}-\x{11B09}\x{11BE1}\x{11F00}-\x{11F01}\x{11F36}-\x{11F3A}"
-    r"\x{11F40}\x{11F42}-\x{11F4F}\x{13439}-\x{13455}\x{16121}-\x{16128}\x{16D68}-\x{16D6A}"
-    r"\x{16D6D}-\x{16D6F}\x{1E08F}\x{1E4EC}-\x{1E4EF}\x{1E5FF}"
-)
-# A private character that no vocabulary has: like an unassigned one, a letter of an unknown word.
-_UNASSIGNED = "\U0010fffd"
-# Control (Cc) and format (Cf) characters and the replacement character are deleted; tab, newline
-# and carriage return, although Cc, count as whitespace.
-_DELETED = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x{9F}\p{Cf}\x{FFFD}]"
-# Valid UTF-8 without any of these. The surrogates' encoding is no valid UTF-8.
-_CLEAN = r"[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x{9F}\p{Cf}\p{Cs}\x{FFFD}" + LATER_CHARACTERS + "]*"
-_ASCII = r"[\x00-\x7F]*"
-_NONSPACING_MARKS = r"\p{Mn}+"
-# Capitals of Unicode 14, with the distance to their small letters.
-_NEW_CAPITALS = {
-    0x2C2F: 48,
-    **dict.fromkeys((0xA7C0, 0xA7D0, 0xA7D6, 0xA7D8), 1),
-    **dict.fromkeys({*range(0x10570, 0x10596)} - {0x1057B, 0x1058B, 0x10593}, 39),
-}
+from keras_bert.text.character_rules import ASCII, WHITESPACE, rules_of
 
 
-def normalize(text: tf.Tensor, *, lowercase: bool) -> tf.Tensor:
-    """Cleans strings as `BasicTokenizer` of google-research/bert does before it splits words.
+@dataclasses.dataclass(frozen=True)
+class Normalizer:
+    """Cleans strings as BERT does before it splits words.
 
-    Invalid UTF-8 is dropped, control and format characters are deleted; an uncased model's text is
-    also lower-cased and stripped of accents. tf-text's own lower-casing is not used: it is Unicode
-    case folding, which turns `ß` into `ss` and `½` into `1⁄2`.
+    Invalid UTF-8 is dropped, control and format characters are deleted; case and accents go where
+    the arguments say so. tf-text's own lower-casing is not used: it is Unicode case folding, which
+    turns `ß` into `ss` and `½` into `1⁄2`.
 
     Args:
+        lowercase: bool.
+        strip_accents: bool or None. None: as `lowercase`, as in BERT.
+        character_rules: `"bert"`, which equals google-research/bert, or `"tokenizers"`, which
+            equals the `BertNormalizer` of Hugging Face's tokenizers.
+        spaces: bool. Write every whitespace character as a space.
+        chinese_spaces: bool. Put spaces around Chinese characters.
+
+    Call arguments:
         text: string tensor of any shape.
-        lowercase: bool. Lower-case and strip accents.
 
     Returns:
         A string tensor of the same shape.
@@ -53,17 +39,63 @@ def normalize(text: tf.Tensor, *, lowercase: bool) -> tf.Tensor:
     Example:
 
     ```python
-    normalize(tf.constant(["Café\\u00ad"]), lowercase=True)      # [b"cafe"]
+    Normalizer(lowercase=True)(tf.constant(["Café\\u00ad"]))                           # [b"cafe"]
+    Normalizer(lowercase=True, strip_accents=False)(tf.constant(["Café\\u00ad"]))      # ["café"]
     ```
 
     References:
         - `tokenization.py` of google-research/bert.
     """
-    text = _unless(_CLEAN, text, _clean)
-    if lowercase:
-        # ASCII first, because the operation for it is several times as fast.
-        text = _unless(_ASCII, tf.strings.lower(text), _lowercase)
-    return text
+
+    lowercase: bool = True
+    strip_accents: bool | None = None
+    character_rules: str = "bert"
+    spaces: bool = False
+    chinese_spaces: bool = False
+
+    def __call__(self, text: tf.Tensor) -> tf.Tensor:
+        text = self.clean(text)
+        if self.spaces:
+            text = tf.strings.regex_replace(text, WHITESPACE, " ")
+        if self.chinese_spaces:
+            chinese = rules_of(self.character_rules).chinese
+            text = tf.strings.regex_replace(text, f"({chinese})", r" \1 ")
+        if self.lowercase:
+            # ASCII first, because the operation for it is several times as fast.
+            text = tf.strings.lower(text)
+        if self.lowercase or self.strips_accents:
+            text = _unless(ASCII, text, self._fold)
+        return text
+
+    @property
+    def strips_accents(self) -> bool:
+        return self.lowercase if self.strip_accents is None else self.strip_accents
+
+    def clean(self, text: tf.Tensor) -> tf.Tensor:
+        """Drops invalid UTF-8 and deletes control and format characters."""
+        return _unless(rules_of(self.character_rules).clean, text, self._clean)
+
+    def _clean(self, text):
+        rules = rules_of(self.character_rules)
+        text = tf.strings.unicode_transcode(
+            text, "UTF-8", "UTF-8", errors="ignore", replace_control_characters=False
+        )
+        for pattern, replacement in rules.replaced.items():
+            text = tf.strings.regex_replace(text, pattern, replacement)
+        return tf.strings.regex_replace(text, rules.deleted, "")
+
+    def _fold(self, text):
+        rules = rules_of(self.character_rules)
+        if self.lowercase:
+            text = _replace_some(text, rules.capitals)
+            text = tf.strings.lower(text, encoding="utf-8")
+        if self.strips_accents:
+            whole = rules.not_decomposed
+            text = _replace_some(text, whole)
+            text = tf_text.normalize_utf8(text, "NFD")
+            text = tf.strings.regex_replace(text, rules.accents, "")
+            text = _replace_some(text, {whole[character]: character for character in whole})
+        return text
 
 
 def _unless(pattern: str, text: tf.Tensor, function: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
@@ -74,23 +106,23 @@ def _unless(pattern: str, text: tf.Tensor, function: Callable[[tf.Tensor], tf.Te
     return tf.tensor_scatter_nd_update(text, places, changed)
 
 
-def _clean(text: tf.Tensor) -> tf.Tensor:
-    text = tf.strings.unicode_transcode(
-        text, "UTF-8", "UTF-8", errors="ignore", replace_control_characters=False
-    )
-    text = tf.strings.regex_replace(text, f"[{LATER_CHARACTERS}]", _UNASSIGNED)
-    return tf.strings.regex_replace(text, _DELETED, "")
+def _replace_some(text: tf.Tensor, characters: dict[str, str]) -> tf.Tensor:
+    """Replaces characters which few strings have."""
+    if not characters:
+        return text
+    return _unless(f"[^{''.join(characters)}]*", text, _replace_each(characters))
 
 
-def _lowercase(text: tf.Tensor) -> tf.Tensor:
-    capitals = "".join(map(chr, _NEW_CAPITALS))
-    text = _unless(f"[^{capitals}]*", text, _lowercase_new_capitals)
-    text = tf.strings.lower(text, encoding="utf-8")
-    text = tf_text.normalize_utf8(text, "NFD")
-    return tf.strings.regex_replace(text, _NONSPACING_MARKS, "")
+def _replace_each(characters: dict[str, str]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns a function that replaces characters in strings `(rows,)`."""
+    old = np.array(sorted(map(ord, characters)), "int32")
+    new = np.array([ord(characters[chr(code)]) for code in old], "int32")
 
+    def replace(text: tf.Tensor) -> tf.Tensor:
+        codes = tf.strings.unicode_decode(text, "UTF-8")
+        code = codes.flat_values
+        place = tf.minimum(tf.searchsorted(old, code), len(old) - 1)
+        code = tf.where(tf.gather(old, place) == code, tf.gather(new, place), code)
+        return tf.strings.unicode_encode(codes.with_flat_values(code), "UTF-8")
 
-def _lowercase_new_capitals(text: tf.Tensor) -> tf.Tensor:
-    for capital, distance in _NEW_CAPITALS.items():
-        text = tf.strings.regex_replace(text, chr(capital), chr(capital + distance))
-    return text
+    return replace

@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
-from keras_bert.text.normalization import normalize
+from keras_bert.text.normalization import Normalizer
 
 
 def source_spans(
-    text: tf.Tensor, starts: tf.RaggedTensor, ends: tf.RaggedTensor, *, lowercase: bool
+    text: tf.Tensor, starts: tf.RaggedTensor, ends: tf.RaggedTensor, normalize: Normalizer
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
     """Maps byte spans of `normalize(text)` to byte spans of `text`.
 
@@ -20,7 +20,7 @@ def source_spans(
         text: string tensor of shape `(rows,)`, before normalisation.
         starts: int64 `tf.RaggedTensor` of shape `(rows, tokens)`, in bytes of the normalised text.
         ends: int64 `tf.RaggedTensor` of shape `(rows, tokens)`, exclusive.
-        lowercase: bool. How `text` was normalised.
+        normalize: `Normalizer`. How `text` was normalised.
 
     Returns:
         Starts and exclusive ends in bytes of `text`, of the same shapes.
@@ -30,8 +30,8 @@ def source_spans(
     # (distinct,) -> (distinct, 1): one string for each character.
     encoded = tf.strings.unicode_encode(distinct[:, tf.newaxis], "UTF-8")
     size = _byte_length(encoded)
-    size_cased = _byte_length(normalize(encoded, lowercase=False))
-    size_normal = _byte_length(normalize(encoded, lowercase=lowercase))
+    size_cased = _byte_length(normalize.clean(encoded))
+    size_normal = _byte_length(normalize(encoded))
     stripped = tf.logical_and(size_normal == 0, size_cased > 0)
 
     # One coordinate for all rows: the place in the concatenation of their normalised texts.
@@ -80,5 +80,7 @@ def substrings(text: tf.Tensor, rows: tf.Tensor, starts: tf.Tensor, ends: tf.Ten
     letters = tf.strings.bytes_split(text)  # (batch, (bytes))
     begin = tf.gather(letters.row_starts(), rows)
     places = tf.ragged.range(begin + starts, begin + ends)
-    pieces = places.with_flat_values(tf.gather(letters.flat_values, places.flat_values))
-    return tf.strings.reduce_join(pieces, axis=1)
+    # Not `reduce_join`, which pads every piece to the longest.
+    return tf.strings.unsorted_segment_join(
+        tf.gather(letters.flat_values, places.flat_values), places.value_rowids(), places.nrows()
+    )

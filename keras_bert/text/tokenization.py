@@ -31,6 +31,7 @@ class Tokenizer(TextLayer):
         super().__init__(**kwargs)
         # Not a plain attribute: Keras would wrap the tuple of tokens in a tracking container.
         self._vocabulary = vocabulary
+        self.sequence_length: int | None = None
 
     @property
     def vocabulary(self) -> Vocabulary:

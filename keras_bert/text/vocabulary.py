@@ -14,6 +14,12 @@ from keras_bert.atomic import new_file
 from keras_bert.errors import InputError
 
 PAD, UNKNOWN, START, END, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+VOCABULARY = "vocab.txt"
+# ASCII only: U+2028 is a token of the published Chinese vocabulary.
+_SPACES = " \t\r\n\f\v"
+_INSIDE_WORD = "##"
+# Byte pairs write line breaks and tabs as letters, too.
+_WORD_MARKERS = {_INSIDE_WORD: ("##",), "Ġ": ("Ġ", "Ċ", "č", "ĉ"), "▁": ("▁",)}
 SPECIAL_TOKENS = (PAD, UNKNOWN, START, END, MASK)
 
 
@@ -23,14 +29,16 @@ class Vocabulary:
 
     Args:
         tokens: Iterable of str. Token of each id; WordPieces inside a word start with `##`. The
-            special tokens must be among them.
+            special tokens must be among them. Of a repeated token the last id counts, as in
+            google-research/bert and transformers.
         special_tokens: Sequence of five str: for padding, the unknown, the start, the end of a
             segment and the mask.
         source: str. Where the tokens come from, for error messages.
+        word_marker: str. How pieces tell where words are: `"##"` begins those inside a word, `"Ġ"`
+            (byte pairs) and `"▁"` (SentencePiece) those with which a word begins.
 
     Raises:
-        InputError: On an empty or repeated token or a missing special token; the message names the
-            line.
+        InputError: On an empty token or a missing special token; the message names the line.
 
     Example:
 
@@ -43,8 +51,14 @@ class Vocabulary:
     tokens: tuple[str, ...]
     special_tokens: tuple[str, ...] = SPECIAL_TOKENS
     source: str = dataclasses.field(default="vocabulary", compare=False)
+    word_marker: str = _INSIDE_WORD
 
     def __post_init__(self):
+        if self.word_marker not in _WORD_MARKERS:
+            raise InputError(
+                f"`word_marker` must be one of {', '.join(_WORD_MARKERS)}. "
+                f"Received: word_marker={self.word_marker!r}"
+            )
         object.__setattr__(self, "tokens", tuple(self.tokens))
         object.__setattr__(self, "special_tokens", tuple(self.special_tokens))
         if len(self.special_tokens) != len(SPECIAL_TOKENS):
@@ -54,46 +68,25 @@ class Vocabulary:
             )
         if not self.tokens:
             raise InputError(f"{self.source}: the vocabulary is empty")
-        seen: dict[str, int] = {}
         for line, token in enumerate(self.tokens, start=1):
-            # ASCII space only: U+2028 is a token of the published Chinese vocabulary.
-            if not token.strip(" \t\r\n\f\v"):
+            if not token.strip(_SPACES):
                 raise InputError(f"{self.source}, line {line}: a token must not be blank")
-            if token in seen:
-                raise InputError(
-                    f"{self.source}, line {line}: token {token!r} stands on line {seen[token]} too"
-                )
-            seen[token] = line
         for token in self.special_tokens:
-            if token not in seen:
+            if token not in self.ids:
                 raise InputError(f"{self.source}: the vocabulary lacks the special token {token}")
 
     @classmethod
     def from_file(cls, path: str | os.PathLike, *, sha256: str | None = None) -> "Vocabulary":
-        """Reads a `vocab.txt` in UTF-8; a final newline is optional.
+        """Reads a `vocab.txt` in UTF-8, as google-research/bert does.
+
+        A byte-order mark, CR before LF, spaces around a token and empty last lines do not count.
 
         Args:
             path: str or path.
             sha256: str or None. Fingerprint of the vocabulary that the data beside it were made
                 with; another one is an `InputError`.
         """
-        try:
-            content = Path(path).read_bytes().decode("utf-8")
-        except OSError as error:
-            raise InputError(f"{path}: cannot read the vocabulary: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            line = error.object[: error.start].count(b"\n") + 1
-            raise InputError(f"{path}, line {line}: the vocabulary must be UTF-8") from error
-        if content.startswith("\ufeff"):
-            raise InputError(f"{path}, line 1: the vocabulary begins with a byte-order mark")
-        # Not splitlines(): the published Chinese vocabulary holds U+2028 as a token.
-        lines = content.removesuffix("\n").split("\n") if content else []
-        for number, line in enumerate(lines, start=1):
-            if line.endswith("\r"):
-                raise InputError(
-                    f"{path}, line {number}: lines must end with LF alone. Received: CR LF"
-                )
-        vocabulary = cls(tuple(lines), source=str(path))
+        vocabulary = cls(read_tokens(path), source=str(path))
         if sha256 not in (None, vocabulary.sha256):
             raise InputError(
                 f"{path}: the data beside it were made with another vocabulary: SHA-256 {sha256} "
@@ -118,7 +111,7 @@ class Vocabulary:
 
     @functools.cached_property
     def ids(self) -> dict[str, int]:
-        """Id of each token."""
+        """Id of each token; the last one of a token that is repeated."""
         return {token: index for index, token in enumerate(self.tokens)}
 
     @functools.cached_property
@@ -133,8 +126,10 @@ class Vocabulary:
 
     @functools.cached_property
     def starts_word(self) -> np.ndarray:
-        """Bool array `(vocabulary_size,)`: false for the `##` pieces, which continue a word."""
-        starts = np.array([not token.startswith("##") for token in self.tokens])
+        """Bool array `(vocabulary_size,)`: false for pieces that continue a word."""
+        marked = np.array([t.startswith(_WORD_MARKERS[self.word_marker]) for t in self.tokens])
+        starts = ~marked if self.word_marker == _INSIDE_WORD else marked
+        starts[list(self.special_ids)] = True
         starts.flags.writeable = False
         return starts
 
@@ -160,7 +155,10 @@ class Vocabulary:
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments as JSON has them; `of` makes the vocabulary from them."""
-        return {"tokens": list(self.tokens), "special_tokens": list(self.special_tokens)}
+        config = {"tokens": list(self.tokens), "special_tokens": list(self.special_tokens)}
+        if self.word_marker != _INSIDE_WORD:
+            config["word_marker"] = self.word_marker
+        return config
 
     def to_text(self, token_ids: Iterable[int]) -> str:
         """Returns a readable rendering: pieces joined to words, padding left out."""
@@ -174,3 +172,26 @@ class Vocabulary:
             else:
                 words.append(token)
         return " ".join(words)
+
+
+def read_tokens(path: str | os.PathLike) -> tuple[str, ...]:
+    """Returns the tokens of a `vocab.txt`; see `Vocabulary.from_file`.
+
+    Raises:
+        InputError: If the file cannot be read, is not UTF-8 or is empty.
+    """
+    try:
+        content = Path(path).read_bytes().decode("utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the vocabulary: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"{path}, line {line}: the vocabulary must be UTF-8") from error
+    # Not splitlines(): the published Chinese vocabulary holds U+2028 as a token.
+    lines = content.removeprefix("\ufeff").split("\n")
+    while lines and not lines[-1].strip(_SPACES):
+        lines.pop()
+    if not lines:
+        raise InputError(f"{path}, line 1: the vocabulary is empty")
+    # U+2028 is a token, though Python counts it as space.
+    return tuple(line.strip() or line.strip(_SPACES) for line in lines)

@@ -15,6 +15,8 @@ from keras_bert.command_line import resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.tasks.families import check_table, read_tokenizer
+from keras_bert.text.tokenizer import BertTokenizer
+from keras_bert.text.vocabulary import SPECIAL_TOKENS
 from keras_bert.training.options import ConvertOptions
 
 _OUTPUT = ("output_weights", "output_bias")
@@ -34,7 +36,7 @@ def convert(options: ConvertOptions) -> None:
         raise InputError(f"{destination}: exists already; choose another destination")
     source = format_of(options.source)
     checkpoint = source.read(options.source)
-    tokenizer = read_tokenizer(options.source, lowercase=not options.cased)
+    tokenizer = read_tokenizer(options.source, lowercase=False if options.cased else None)
     if tokenizer:
         check_table(tokenizer, checkpoint.config, options.source)
     checkpoint.check_encoder()
@@ -51,6 +53,7 @@ def convert(options: ConvertOptions) -> None:
             width = checkpoint.config.hidden_dim
             sentence_transformers.write(temporary, **vectors, hidden_dim=width)
         if tokenizer and target is keras_hub:
+            _check_plain(tokenizer)
             keras_hub.write_vocabulary(tokenizer.vocabulary.tokens, tokenizer.lowercase, temporary)
         elif tokenizer:
             tokenizer.save_assets(temporary)
@@ -58,6 +61,22 @@ def convert(options: ConvertOptions) -> None:
     print(f"{destination}: {len(kept.arrays)} tensors" + ("" if tokenizer else ", no vocabulary"))
     if left_out:
         print(f"left out, because the format has no equal of them: {', '.join(left_out)}")
+
+
+def _check_plain(tokenizer: BertTokenizer) -> None:
+    """Refuses a tokenizer with settings that a preset of KerasHub cannot say."""
+    plain = {"strip_accents": None, "tokenize_chinese_chars": True, "added_tokens": ()}
+    for name, value in plain.items():
+        if getattr(tokenizer, name) != value:
+            raise InputError(
+                f"a preset of KerasHub has no place for `{name}` of the tokenizer. "
+                f"Received: {name}={getattr(tokenizer, name)}"
+            )
+    if tokenizer.vocabulary.special_tokens != SPECIAL_TOKENS:
+        raise InputError(
+            f"a preset of KerasHub must have the special tokens {' '.join(SPECIAL_TOKENS)}. "
+            f"Received: {' '.join(tokenizer.vocabulary.special_tokens)}"
+        )
 
 
 def compare(written: Checkpoint, found: Checkpoint, destination: Path) -> None:

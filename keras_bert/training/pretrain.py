@@ -63,6 +63,8 @@ def _pretrain(
     vocabulary = read_vocabulary(options.data)
     phases = training_phases(options, vocabulary)
     config = _model_config(options, vocabulary)
+    if options.init:
+        _check_tokenizer(options, phases[0].manifest.lowercase)
     for phase in phases:
         if phase.manifest.sequence_length > config.max_sequence_length:
             raise InputError(
@@ -213,6 +215,18 @@ def _fingerprints(options: PretrainOptions) -> dict[str, str]:
     elif Path(options.model).is_file():
         found["model"] = fingerprint(options.model)
     return found
+
+
+def _check_tokenizer(options: PretrainOptions, lowercase: bool) -> None:
+    """Refuses a model whose tokenizer reads text otherwise than that of the shards did."""
+    tokenizer = load_tokenizer(options.init)
+    of_shards = {"lowercase": lowercase, "strip_accents": None, "tokenize_chinese_chars": True}
+    for name, value in of_shards.items():
+        if getattr(tokenizer, name) != value:
+            raise InputError(
+                f"{options.init}: the tokenizer must have {name}={value}, as that of "
+                f"{options.data} had. Received: {name}={getattr(tokenizer, name)}"
+            )
 
 
 def _model_config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:

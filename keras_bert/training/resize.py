@@ -33,7 +33,7 @@ def resize(options: ResizeOptions) -> None:
     tokens = _read_tokens(options.add_tokens) if options.add_tokens else []
     checkpoint = format_of(options.source).read(options.source)
     checkpoint.check_encoder()
-    tokenizer = read_tokenizer(options.source, lowercase=not options.cased)
+    tokenizer = read_tokenizer(options.source, lowercase=False if options.cased else None)
     if tokenizer is None:
         raise InputError(f"{options.source}: has no vocabulary to add tokens to")
     check_table(tokenizer, checkpoint.config, options.source)

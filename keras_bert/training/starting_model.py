@@ -10,7 +10,6 @@ from keras_bert.errors import InputError
 from keras_bert.tasks.families import load_tokenizer
 from keras_bert.tasks.predictor import Predictor
 from keras_bert.tasks.task import Task
-from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.training.options import FAMILY_OPTIONS, FinetuneOptions
 from keras_bert.training.strategy import dtype_policy
 
@@ -25,11 +24,8 @@ def starting_predictor(options: FinetuneOptions, task: Task, labels: Sequence[st
     given = _family_options(options, task)
     config = read_config(options.init)
     tokenizer = load_tokenizer(options.init)
-    tokenizer = BertTokenizer(
-        tokenizer.vocabulary,
-        lowercase=tokenizer.lowercase,
-        sequence_length=_sequence_length(options, family, config),
-    )
+    length = _sequence_length(options, family, config)
+    tokenizer = tokenizer.with_options(sequence_length=length)
     arguments = {
         **family.model_arguments(labels, {**family.defaults, **given}),
         "dtype": dtype_policy(options.precision),

@@ -6,6 +6,7 @@ from keras_bert.errors import InputError
 from keras_bert.text.mask_units import UNITS
 from keras_bert.text.masking import MaskedLMMasker, most_predictions
 from keras_bert.text.stateless import fold_in, uniform
+from keras_bert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tests.conformance import assert_equal, check_preprocessing
 
 ROWS, LENGTH = 400, 60
@@ -292,3 +293,15 @@ def test_uniform_numbers_are_uniform_and_independent():
         assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.01
     counts = np.histogram(numbers, 50, (0, 1))[0]
     assert ((counts - 4000) ** 2 / 4000).sum() < 90  # 49 degrees of freedom
+
+
+def test_random_tokens_are_tokens_of_the_vocabulary():
+    # A padded table has more rows than there are tokens; none of those is ever drawn.
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, "the", "dog"))
+    features = {
+        "token_ids": tf.fill([200, 16], vocabulary.ids["the"]),
+        "padding_mask": tf.ones([200, 16], tf.bool),
+    }
+    masker = MaskedLMMasker(vocabulary, 8, mask_rate=0.5, mask_token_rate=0, random_token_rate=1)
+    drawn = masker(features, tf.range(200))["token_ids"].numpy()
+    assert set(np.unique(drawn)) == set(range(len(vocabulary)))

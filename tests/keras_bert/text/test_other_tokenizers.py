@@ -1,6 +1,7 @@
 """Byte pairs and SentencePiece behind the interface of `BertTokenizer`."""
 
 import io
+import json
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import sentencepiece
 import tensorflow as tf
 import tokenizers
 
+from keras_bert import load_tokenizer
 from keras_bert.errors import InputError
 from keras_bert.text.byte_pair import SPECIAL_TOKENS, BytePairTokenizer
 from keras_bert.text.masking import MaskedLMMasker
@@ -143,3 +145,100 @@ def test_damaged_models_are_refused(byte_pair_directory, tmp_path):
         SentencePieceTokenizer(b"nothing")
     with pytest.raises(InputError, match=r"spiece\.model"):
         SentencePieceTokenizer.from_file(tmp_path / "spiece.model")
+
+
+def test_a_tokenizer_file_of_byte_pairs_is_opened(byte_pair_directory, tmp_path):
+    paths = (str(byte_pair_directory / name) for name in ("vocab.json", "merges.txt"))
+    reference = tokenizers.ByteLevelBPETokenizer(*paths)
+    reference.add_special_tokens(list(SPECIAL_TOKENS))
+    reference.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = load_tokenizer(tmp_path)
+    assert isinstance(tokenizer, BytePairTokenizer)
+    assert tokenizer(TEXTS).to_list() == [reference.encode(text).ids for text in TEXTS]
+    settings = {"tokenizer_class": "RobertaTokenizer", "model_max_length": 64}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert load_tokenizer(tmp_path).sequence_length == 64
+    # Both kinds of files, as transformers 4 wrote them.
+    for name in ("vocab.json", "merges.txt"):
+        (tmp_path / name).write_bytes((byte_pair_directory / name).read_bytes())
+    assert load_tokenizer(tmp_path).vocabulary == tokenizer.vocabulary
+    with open(tmp_path / "merges.txt", "a") as file:
+        file.write("t h\n")
+    with pytest.raises(InputError, match=r"tokenizer\.json"):
+        load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("model.dropout", 0.1),
+        ("model.byte_fallback", True),
+        ("model.end_of_word_suffix", "</w>"),
+        ("model.merges", 3),
+        ("normalizer", {"type": "Lowercase"}),
+        ("pre_tokenizer", {"type": "Whitespace"}),
+        ("pre_tokenizer.add_prefix_space", True),
+        ("added_tokens", [{"id": 400, "content": "<new>", "special": True}]),
+    ],
+)
+def test_what_byte_pairs_cannot_do_is_refused(byte_pair_directory, tmp_path, place, value):
+    paths = (str(byte_pair_directory / name) for name in ("vocab.json", "merges.txt"))
+    values = json.loads(tokenizers.ByteLevelBPETokenizer(*paths)._tokenizer.to_str())
+    *parents, last = place.split(".")
+    part = values
+    for name in parents:
+        part = part[name]
+    part[last] = value
+    (tmp_path / "tokenizer.json").write_text(json.dumps(values))
+    with pytest.raises(InputError, match=place.split(".")[-1].replace("_", ".")):
+        load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"add_prefix_space": True},
+        {"do_lower_case": True},
+        {"padding_side": "left"},
+        {"tokenizer_class": "BertTokenizer"},
+        {"unknown": 1},
+    ],
+)
+def test_settings_of_other_tokenizers_are_checked(tokenizer, tmp_path, settings):
+    tokenizer.save_assets(tmp_path)
+    assert type(load_tokenizer(tmp_path)) is type(tokenizer)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(InputError, match=next(iter(settings))):
+        load_tokenizer(tmp_path)
+
+
+def test_unigrams_name_the_way_on(tmp_path):
+    peer = tokenizers.Tokenizer(tokenizers.models.Unigram([("<unk>", 0.0), ("a", -1.0)], 0))
+    peer.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(InputError, match=r"Unigram.*spiece\.model"):
+        load_tokenizer(tmp_path)
+
+
+def test_whole_words_are_masked_as_a_whole(tokenizer):
+    texts = ["unaffable dogs ran away long before they could see"] * 40
+    features = BertPreprocessor(tokenizer, 64)(texts)
+    masker = MaskedLMMasker(
+        tokenizer.vocabulary, 12, units="whole_word", mask_token_rate=1, random_token_rate=0
+    )
+    masked = masker(features, tf.range(40))
+    tokens = np.array(tokenizer.vocabulary.tokens)
+    several = 0
+    for before, after in zip(
+        features["token_ids"].numpy(), masked["token_ids"].numpy(), strict=True
+    ):
+        words: list[list[bool]] = []
+        for name, hidden in zip(tokens[before], before != after, strict=True):
+            if name in tokenizer.vocabulary.special_tokens:
+                continue
+            # The first word of byte pairs has no mark.
+            if name[0] in "Ġ▁" or not words:
+                words.append([])
+            words[-1].append(bool(hidden))
+        assert all(len(set(word)) == 1 for word in words)
+        several += sum(word[0] for word in words if len(word) > 1)
+    assert several > 10

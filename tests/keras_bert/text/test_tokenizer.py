@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keras_bert.errors import InputError
-from keras_bert.text.normalization import LATER_CHARACTERS
+from keras_bert.text.character_rules import LATER_CHARACTERS
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import SPECIAL_TOKENS
 from tests.conformance import check_preprocessing
