@@ -1,4 +1,4 @@
-"""`python -m keras_bert`: pre-train, fine-tune, evaluate, predict and convert."""
+"""`python -m keras_bert`: pre-train, fine-tune, evaluate, predict, convert and resize."""
 
 import sys
 from collections.abc import Sequence
@@ -31,6 +31,11 @@ COMMANDS = {
         options.ConvertOptions,
         "keras_bert.training.convert:convert",
         "Write a checkpoint in another format, tensor by tensor.",
+    ),
+    "resize": Command(
+        options.ResizeOptions,
+        "keras_bert.training.resize:resize",
+        "Add tokens to a model and its vocabulary, or pad its table.",
     ),
 }
 

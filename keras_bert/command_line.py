@@ -23,12 +23,13 @@ import os
 import sys
 import tempfile
 import types
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, get_type_hints
 
 import jsonargparse
 
-from keras_bert.errors import InputError
+from keras_bert.errors import InputError, InputWarning
 
 
 def option(default: Any = dataclasses.MISSING, *, help: str, positional: bool = False) -> Any:
@@ -173,12 +174,28 @@ def run(
     print(json.dumps(resolved(options), ensure_ascii=False), file=sys.stderr)
     module, name = command.function.split(":")
     function = getattr(_import_quietly(module), name)
-    try:
-        function(options)
-    except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    with warnings.catch_warnings():
+        _print_input_warnings()
+        try:
+            function(options)
+        except InputError as error:
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            return 2
     return 0
+
+
+def _print_input_warnings() -> None:
+    """Shows warnings about the input as errors are shown: in one line, without the code's."""
+    show_others = warnings.showwarning
+
+    def show(message, category, filename, lineno, file=None, line=None):
+        if issubclass(category, InputWarning):
+            print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+        else:
+            show_others(message, category, filename, lineno, file, line)
+
+    warnings.simplefilter("always", InputWarning)
+    warnings.showwarning = show
 
 
 def _import_quietly(name: str) -> types.ModuleType:

@@ -1,12 +1,14 @@
 """The shape of a BERT model, its named sizes, and the published configuration files."""
 
 import dataclasses
-import json
+import math
 import os
 from pathlib import Path
 from typing import Any
 
+from keras_bert import published_configurations as published
 from keras_bert.errors import InputError
+from keras_bert.reading import read_json_object
 
 ACTIVATIONS = ("gelu_tanh", "gelu", "relu")
 
@@ -24,46 +26,6 @@ _NAMED = {
     "medium": (8, 512),
     "base": (12, 768),
     "large": (24, 1024),
-}
-
-# Google's files say "gelu" and mean the tanh approximation; Hugging Face's "gelu" is exact.
-_GOOGLE_ACTIVATIONS = {"gelu": "gelu_tanh", "relu": "relu"}
-_HUGGING_FACE_ACTIVATIONS = {
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "gelu_fast": "gelu_tanh",
-    "relu": "relu",
-}
-_PUBLISHED_KEYS = {
-    "vocab_size": "vocabulary_size",
-    "num_hidden_layers": "num_layers",
-    "hidden_size": "hidden_dim",
-    "num_attention_heads": "num_heads",
-    "intermediate_size": "intermediate_dim",
-    "max_position_embeddings": "max_sequence_length",
-    "type_vocab_size": "num_segments",
-    "hidden_dropout_prob": "dropout",
-    "attention_probs_dropout_prob": "attention_dropout",
-    "initializer_range": "initializer_range",
-}
-# Google's Chinese and multilingual files carry these; BERT does not use them.
-_GOOGLE_UNUSED = {
-    "directionality",
-    "pooler_fc_size",
-    "pooler_num_attention_heads",
-    "pooler_num_fc_layers",
-    "pooler_size_per_head",
-    "pooler_type",
-    # The Model Garden's own.
-    "backward_compatible",
-}
-# Hugging Face settings that change the network, with the only value this network has.
-_HUGGING_FACE_REQUIRED = {
-    "model_type": "bert",
-    "position_embedding_type": "absolute",
-    "is_decoder": False,
-    "add_cross_attention": False,
 }
 
 
@@ -86,6 +48,8 @@ class BertConfig:
         activation: str. `"gelu_tanh"` (the original's), `"gelu"` (exact) or `"relu"`.
         layer_norm_epsilon: float. Added to the variance in layer normalisation.
         initializer_range: float. Standard deviation of the truncated normal initialiser.
+        classifier_dropout: float or None. Rate before the layer of classes, tags or scores, if it
+            is not `dropout`.
 
     Raises:
         InputError: If a value breaks a rule; the message names the argument, the rule and the
@@ -115,6 +79,7 @@ class BertConfig:
     activation: str = "gelu_tanh"
     layer_norm_epsilon: float = 1e-12
     initializer_range: float = 0.02
+    classifier_dropout: float | None = None
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -123,8 +88,11 @@ class BertConfig:
                 raise InputError(
                     f"`{field.name}` must be a positive integer. Received: {field.name}={value!r}"
                 )
-            if field.type is float and (
-                isinstance(value, bool) or not isinstance(value, int | float)
+            is_unset = value is None and field.default is None
+            if (
+                field.type is not int
+                and field.type is not str
+                and not (is_unset or _is_number(value))
             ):
                 raise InputError(
                     f"`{field.name}` must be a number. Received: {field.name}={value!r}"
@@ -134,8 +102,8 @@ class BertConfig:
                 "`hidden_dim` must be a multiple of `num_heads`. "
                 f"Received: hidden_dim={self.hidden_dim}, num_heads={self.num_heads}"
             )
-        for name in ("dropout", "attention_dropout"):
-            if not 0 <= getattr(self, name) < 1:
+        for name in ("dropout", "attention_dropout", "classifier_dropout"):
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
                 raise InputError(
                     f"`{name}` must be at least 0 and below 1. "
                     f"Received: {name}={getattr(self, name)}"
@@ -145,11 +113,16 @@ class BertConfig:
                 raise InputError(
                     f"`{name}` must be above 0. Received: {name}={getattr(self, name)}"
                 )
-        if self.activation not in ACTIVATIONS:
+        if not isinstance(self.activation, str) or self.activation not in ACTIVATIONS:
             raise InputError(
                 f"`activation` must be one of {', '.join(ACTIVATIONS)}. "
                 f"Received: activation={self.activation!r}"
             )
+
+    @property
+    def head_dropout(self) -> float:
+        """The rate before the layer of classes, tags or scores."""
+        return self.dropout if self.classifier_dropout is None else self.classifier_dropout
 
     @classmethod
     def names(cls) -> list[str]:
@@ -194,68 +167,49 @@ class BertConfig:
             InputError: If the file is missing or damaged, lacks a field, holds an unknown one, or
                 describes another network than BERT.
         """
+        values = read_json_object(path)
+        # A bare configuration beside weights of Hugging Face's is theirs, and its GELU exact.
+        is_hugging_face = any(
+            (Path(path).parent / name).exists()
+            for name in ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+        )
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot read the model configuration: {error}") from error
-        if not isinstance(values, dict):
-            raise InputError(f"{path}: a model configuration must be a JSON object")
-        try:
-            return cls.from_dict(values)
+            return cls.from_dict(values, hugging_face=is_hugging_face)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "BertConfig":
-        """Reads a dictionary in this project's, Google's or Hugging Face's form."""
-        if "model_type" in values or "layer_norm_eps" in values:
-            return cls._from_hugging_face(values)
-        if "vocab_size" in values:
-            return cls._from_google(values)
+    def from_dict(cls, values: dict[str, Any], *, hugging_face: bool = False) -> "BertConfig":
+        """Reads a dictionary in this project's, Google's or Hugging Face's form.
+
+        Args:
+            values: dict.
+            hugging_face: bool. The form is known to be Hugging Face's, unless it is this
+                project's. Otherwise the keys decide.
+
+        Raises:
+            InputError: If a key is missing or unknown, or its value is not one of this network's.
+        """
         known = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise InputError(f"unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
-        return cls(**values)
-
-    @classmethod
-    def _from_google(cls, values):
-        allowed = {*_PUBLISHED_KEYS, *_GOOGLE_UNUSED, "hidden_act", "embedding_size"}
-        if unknown := sorted(set(values) - allowed):
-            raise InputError(f"unknown key {unknown[0]!r} in a Google BERT configuration")
-        # The Model Garden's files say it where embeddings are as wide as the network, too.
-        if values.get("embedding_size") not in (None, values.get("hidden_size")):
-            raise InputError(
-                "`embedding_size` must be that of `hidden_size`, or null. "
-                f"Received: embedding_size={values['embedding_size']!r}"
-            )
-        return cls._from_published(values, _GOOGLE_ACTIVATIONS, {})
-
-    @classmethod
-    def _from_hugging_face(cls, values):
-        for key, required in _HUGGING_FACE_REQUIRED.items():
-            if values.get(key, required) != required:
+        if "vocabulary_size" in values or not (hugging_face or _is_published(values)):
+            if unknown := sorted(set(values) - known):
                 raise InputError(
-                    f"`{key}` must be {required!r} for a BERT encoder. "
-                    f"Received: {key}={values[key]!r}"
+                    f"unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}"
                 )
-        epsilon = {"layer_norm_epsilon": values.get("layer_norm_eps", 1e-12)}
-        return cls._from_published(values, _HUGGING_FACE_ACTIVATIONS, epsilon)
+            return cls(**values)
+        hugging_face = hugging_face or published.is_hugging_face(values)
+        return cls.from_published(
+            values, published.HUGGING_FACE if hugging_face else published.GOOGLE
+        )
 
     @classmethod
-    def _from_published(cls, values, activations, fields):
-        fields = dict(fields)
-        for key, name in _PUBLISHED_KEYS.items():
-            if key in values:
-                fields[name] = values[key]
-            elif key == "vocab_size":
-                raise InputError("the key 'vocab_size' is missing")
-        activation = values.get("hidden_act", "gelu")
-        if activation not in activations:
-            raise InputError(
-                f"`hidden_act` must be one of {', '.join(activations)}. "
-                f"Received: hidden_act={activation!r}"
-            )
-        return cls(**fields, activation=activations[activation])
+    def from_published(cls, values: dict[str, Any], form: published.Format) -> "BertConfig":
+        """Reads a dictionary in one of the published forms, see `published_configurations`."""
+        fields = form.fields_of(values)
+        try:
+            return cls(**fields)
+        except InputError as error:
+            raise InputError(form.in_its_words(str(error))) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields by this project's names."""
@@ -264,12 +218,13 @@ class BertConfig:
     def to_hugging_face(self) -> dict[str, Any]:
         """Returns the fields by Hugging Face's names, as in a model directory's `config.json`."""
         activation = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu"}[self.activation]
-        fields = {key: getattr(self, name) for key, name in _PUBLISHED_KEYS.items()}
+        fields = {key: getattr(self, name) for key, name in published.SHARED_FIELDS.items()}
         return {
             "model_type": "bert",
             **fields,
             "hidden_act": activation,
             "layer_norm_eps": self.layer_norm_epsilon,
+            "classifier_dropout": self.classifier_dropout,
             "position_embedding_type": "absolute",
             "pad_token_id": 0,
         }
@@ -278,13 +233,29 @@ class BertConfig:
         """Returns the fields of a Google `bert_config.json`.
 
         Raises:
-            InputError: If Google's format cannot say it: it has no exact GELU and no epsilon.
+            InputError: If Google's format cannot say it: it has no exact GELU, no epsilon and no
+                dropout of its own before the classifier.
         """
+        if self.head_dropout != self.dropout:
+            raise InputError(
+                "Google's format has one rate for `dropout` and `classifier_dropout`. "
+                f"Received: dropout={self.dropout}, classifier_dropout={self.classifier_dropout}"
+            )
         if self.activation == "gelu" or self.layer_norm_epsilon != 1e-12:
             raise InputError(
                 "Google's format fixes the tanh GELU and epsilon 1e-12. "
                 f"Received: activation={self.activation!r}, "
                 f"layer_norm_epsilon={self.layer_norm_epsilon}"
             )
-        fields = {key: getattr(self, name) for key, name in _PUBLISHED_KEYS.items()}
+        fields = {key: getattr(self, name) for key, name in published.SHARED_FIELDS.items()}
         return {**fields, "hidden_act": "relu" if self.activation == "relu" else "gelu"}
+
+
+def _is_published(values: dict[str, Any]) -> bool:
+    return not {"vocab_size", "model_type", "architectures"}.isdisjoint(values)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -math.inf < value < math.inf

@@ -1,4 +1,4 @@
-"""The error that tells users what is wrong with what they gave."""
+"""The error and the warning that tell users what is wrong with what they gave."""
 
 
 class InputError(ValueError):
@@ -7,4 +7,11 @@ class InputError(ValueError):
     The message is one line that names the place (file and line, field or argument), the rule
     and what was received. The command line prints it alone and ends with exit code 2; any other
     exception is a fault of the program and keeps its traceback.
+    """
+
+
+class InputWarning(UserWarning):
+    """What the user gave is taken, though it may not be what was meant.
+
+    The message is one line like that of `InputError`. The command line prints it alone.
     """

@@ -15,7 +15,7 @@ SOURCES = [*MODULES, *sorted((ROOT / "examples").glob("*.py")), *sorted(ROOT.glo
 
 # Inside keras_bert a room imports only from rooms to its left.
 ROOMS = (
-    ("errors", "atomic", "reading", "command_line", "page", "figures"),
+    ("errors", "reading", "published_configurations", "atomic", "command_line", "page", "figures"),
     ("config", "prepared_data"),
     ("records", "text", "layers", "checkpoints"),
     ("models",),

@@ -4,8 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_bert.checkpoints.formats import format_of
-from keras_bert.checkpoints.huggingface import read_settings
+from keras_bert.checkpoints.formats import format_of, read_settings
 from keras_bert.errors import InputError
 from keras_bert.models.base import BertModel
 from keras_bert.models.embedder import BertEmbedder

@@ -8,12 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from keras_bert.checkpoints.published import encoder_shapes
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 
 _LOGGER = logging.getLogger(__name__)
 _LISTED = 3
+_NEW_HEAD = "; `new_head=True` (`--new-head`) begins with a new head"
 _POSITIONS = "bert/embeddings/position_embeddings"
+# How the names of an encoder's pooler and of heads begin.
+POOLER = "bert/pooler/"
+HEADS = ("output_", "cls/", "feature_")
+# Weights of a masked language model that does not predict with the table of its tokens.
+UNTIED = "cls/predictions/decoder/kernel"
 
 
 def join_heads(name: str, array: np.ndarray) -> np.ndarray:
@@ -35,6 +42,11 @@ def label_settings(labels: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
+def numbered_labels(count: int) -> list[str]:
+    """Returns names of classes that have none, as transformers calls them."""
+    return [f"LABEL_{index}" for index in range(count)]
+
+
 @dataclasses.dataclass
 class Checkpoint:
     """What every format can say.
@@ -47,6 +59,8 @@ class Checkpoint:
             the names of the classes.
         place: str. Where it was read, for messages.
         name_of: A function from published names to the format's, for messages.
+        is_turned: A function from published names to whether the format has the tensor transposed,
+            for messages.
     """
 
     config: BertConfig
@@ -54,6 +68,7 @@ class Checkpoint:
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     place: str = "the model"
     name_of: Callable[[str], str] = str
+    is_turned: Callable[[str], bool] = lambda name: False
 
     @classmethod
     def of(cls, model: Any) -> "Checkpoint":
@@ -78,6 +93,66 @@ class Checkpoint:
         config = dataclasses.replace(self.config, max_sequence_length=length)
         return dataclasses.replace(self, config=config, arrays=arrays)
 
+    def without_heads(self) -> "Checkpoint":
+        """Returns the encoder alone, with nothing of the task that it was trained for."""
+        arrays = {n: array for n, array in self.arrays.items() if n.startswith("bert")}
+        return dataclasses.replace(self, arrays=arrays, settings={})
+
+    def whole_settings(self) -> dict[str, Any]:
+        """Returns the settings, with what its format leaves open told by the tensors."""
+        settings: dict[str, Any] = {"architectures": [self._architecture()]}
+        if (weights := self.arrays.get("output_weights")) is not None:
+            settings |= label_settings(numbered_labels(weights.shape[-1]))
+        return {**settings, **self.settings}
+
+    def _architecture(self) -> str:
+        """The model of transformers that has these tensors."""
+        if "cls/squad/output_weights" in self.arrays:
+            return "BertForQuestionAnswering"
+        if "output_weights" in self.arrays:
+            if "bert/pooler/dense/kernel" not in self.arrays:
+                return "BertForTokenClassification"
+            # One score can also be a regression's: the label with it opens it as that too.
+            is_score = self.arrays["output_weights"].shape[1] == 1
+            return "BertForMultipleChoice" if is_score else "BertForSequenceClassification"
+        if "cls/predictions/output_bias" not in self.arrays:
+            return "BertModel"
+        has_pair = "cls/seq_relationship/output_weights" in self.arrays
+        return "BertForPreTraining" if has_pair else "BertForMaskedLM"
+
+    def check_encoder(self) -> None:
+        """Compares the encoder's tensors with the configuration, before memory is taken for it.
+
+        Raises:
+            InputError: If a tensor is missing, misshapen or unexpected.
+        """
+        # No more of them than can be there: a file may say any number of layers.
+        expected = dict(itertools.islice(encoder_shapes(self.config), len(self.arrays) + 1))
+        problems = []
+        for name, shape in expected.items():
+            if name not in self.arrays:
+                problems.append(f"{self.name_of(name)} is missing")
+            elif tuple(self.arrays[name].shape) != shape:
+                problems.append(self._misshapen(name, shape))
+        problems += [
+            f"{self.name_of(name)} is unexpected"
+            for name in sorted(self.arrays)
+            if name.startswith("bert") and name not in expected and not name.startswith(POOLER)
+        ]
+        self._raise(problems)
+
+    def _misshapen(self, name: str, expected: tuple[int, ...]) -> str:
+        """Says both shapes as they are in the file."""
+        shape = tuple(self.arrays[name].shape)
+        if self.is_turned(name):
+            shape, expected = shape[::-1], expected[::-1]
+        return f"{self.name_of(name)} has shape {shape}, expected {expected}"
+
+    def _raise(self, problems: Sequence[str], way_on: str = "") -> None:
+        if problems:
+            more = f" and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+            raise InputError(f"{self.place}: {'; '.join(problems[:_LISTED])}{more}{way_on}")
+
     def assign(self, model: Any, *, optional: Sequence[str] = ()) -> None:
         """Assigns the arrays to a model's variables; nothing is assigned unless all of it fits.
 
@@ -88,7 +163,7 @@ class Checkpoint:
                 are, in which case they keep their initial values and a warning is logged.
 
         Raises:
-            InputError: If a tensor is missing, misshapen or, in the encoder, unexpected.
+            InputError: If a tensor is missing or misshapen.
         """
         tensors = model.published_tensors()
         present = {tensor.name for tensor in tensors if tensor.name in self.arrays}
@@ -99,27 +174,30 @@ class Checkpoint:
             )
         )
         problems, random, values = [], [], {}
+        # Whether whatever does not fit belongs to heads, which can begin anew.
+        is_head_alone = True
         for tensor in tensors:
+            is_head = tensor.name.startswith(POOLER) or not tensor.name.startswith("bert/")
             name = self.name_of(tensor.name)
             if tensor.name not in self.arrays:
                 is_new = absent_heads and tensor.name.startswith(absent_heads)
                 (random if is_new else problems).append(name if is_new else f"{name} is missing")
+                is_head_alone &= is_new or is_head
                 continue
             array, variable = self.arrays[tensor.name], tensor.variable
             if tuple(array.shape) != tensor.shape:
-                problems.append(f"{name} has shape {tuple(array.shape)}, expected {tensor.shape}")
+                problems.append(self._misshapen(tensor.name, tensor.shape))
+                is_head_alone &= is_head
                 continue
             empty = np.empty(tuple(variable.shape), array.dtype)
             values.setdefault(variable.path, (variable, empty))[1][..., tensor.columns] = array
         unused = sorted(set(self.arrays) - {tensor.name for tensor in tensors})
-        problems += [
-            f"{self.name_of(name)} is unexpected"
-            for name in unused
-            if name.startswith("bert") and not name.startswith("bert/pooler/")
-        ]
-        if problems:
-            more = f" and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
-            raise InputError(f"{self.place}: {'; '.join(problems[:_LISTED])}{more}")
+        if UNTIED in self.arrays and any(t.name == "cls/predictions/output_bias" for t in tensors):
+            problems.append(
+                f"{self.name_of(UNTIED)} differs from the table of tokens; `tie_word_embeddings` "
+                "must be true: a masked language model predicts with that table"
+            )
+        self._raise(problems, _NEW_HEAD if is_head_alone else "")
         if random:
             names = ", ".join(random)
             _LOGGER.warning("%s lacks %s: they start from random weights", self.place, names)

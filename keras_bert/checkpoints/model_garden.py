@@ -20,6 +20,8 @@ from keras_bert.checkpoints import google, object_graph
 from keras_bert.checkpoints.checkpoint import Checkpoint, join_heads
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
+from keras_bert.published_configurations import SHARED_FIELDS, TANH_ACTIVATIONS, Format
+from keras_bert.reading import shown
 
 PARAMETERS = "params.yaml"
 # Published names of the tensors that the format has a place for begin so.
@@ -28,17 +30,28 @@ PREFIXES = ("bert/", "cls/predictions/", "cls/seq_relationship/")
 # Names by which a checkpoint or a model holds the encoder or the model around it.
 _HOLDERS = ("model", "encoder", "encoder_network", "_network")
 
-# Names in `params.yaml` that differ from those in `bert_config.json`.
-_CONFIG_KEYS = {
-    "num_layers": "num_hidden_layers",
-    "hidden_activation": "hidden_act",
-    "dropout_rate": "hidden_dropout_prob",
-    "attention_dropout_rate": "attention_probs_dropout_prob",
-}
-# Its settings that change the network, with the only value this network has.
-_REQUIRED = {"norm_first": False, "output_range": None}
-# And those that change only what is returned.
-_RETURNED = ("return_all_encoder_outputs", "return_attention_scores", "return_word_embeddings")
+
+# The keys of `task.model.encoder.bert` of `params.yaml`; these are as in `bert_config.json`.
+_SHARED = (
+    *("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size"),
+    *("max_position_embeddings", "type_vocab_size", "initializer_range"),
+)
+_ENCODER = Format(
+    "a Model Garden encoder's configuration",
+    fields={
+        **{key: SHARED_FIELDS[key] for key in _SHARED},
+        "num_layers": "num_layers",
+        "dropout_rate": "dropout",
+        "attention_dropout_rate": "attention_dropout",
+    },
+    activation="hidden_activation",
+    activations=TANH_ACTIVATIONS,
+    only={"norm_first": False, "output_range": None},
+    harmless=(
+        *("embedding_size", "return_all_encoder_outputs", "return_attention_scores"),
+        "return_word_embeddings",
+    ),
+)
 
 
 def _variables(name: str, path: str) -> dict[str, str]:
@@ -74,8 +87,9 @@ def is_checkpoint(directory: str | os.PathLike) -> bool:
 
     One of google-research/bert has the same `bert_config.json`; the checkpoints differ.
     """
-    if not google.is_checkpoint(directory):
-        return (Path(directory) / PARAMETERS).is_file()
+    folder = google.folder_of(directory)
+    if not (folder / google.CONFIG).is_file():
+        return (folder / PARAMETERS).is_file()
     try:
         with google.open_checkpoint(directory) as (_, reader):
             return reader.has_tensor(object_graph.KEY)
@@ -90,7 +104,7 @@ def read(directory: str | os.PathLike) -> Checkpoint:
         InputError: If there is no checkpoint or more than one, it is damaged or has no BERT
             encoder, or the configuration describes another network.
     """
-    config = _read_config(Path(directory))
+    config = read_config(directory)
     with google.open_checkpoint(directory) as (path, reader):
         graph = object_graph.ObjectGraph(reader)
         encoder = graph.holder_of("layer_with_weights-5", "_transformer_layers", within=_HOLDERS)
@@ -226,21 +240,32 @@ def _split_heads(name: str, array: np.ndarray, num_heads: int) -> np.ndarray:
     return array
 
 
-def _read_config(directory: Path) -> BertConfig:
+def read_config(path: str | os.PathLike) -> BertConfig:
+    """Reads the shape of the network from `bert_config.json` or `params.yaml`.
+
+    Raises:
+        InputError: If the file is missing, damaged, or describes another network than BERT.
+    """
+    directory = google.folder_of(path)
     if (directory / google.CONFIG).is_file():
         return BertConfig.from_file(directory / google.CONFIG)
-    path = directory / PARAMETERS
+    file = directory / PARAMETERS
     try:
-        values = dict(
-            yaml.safe_load(path.read_text(encoding="utf-8"))["task"]["model"]["encoder"]["bert"]
-        )
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: must have task.model.encoder.bert: {error!r}") from error
-    for key, required in _REQUIRED.items():
-        if (value := values.pop(key, required)) != required:
-            raise InputError(f"{path}: `{key}` must be {required!r}. Received: {key}={value!r}")
-    values = {_CONFIG_KEYS.get(k, k): v for k, v in values.items() if k not in _RETURNED}
+        model = yaml.safe_load(file.read_text(encoding="utf-8"))["task"]["model"]
+        encoder = model["encoder"]
+        values, kind = dict(encoder["bert"]), encoder.get("type", "bert")
+        activation = model.get("mlm_activation")
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = " ".join(repr(error).split())
+        raise InputError(f"{file}: must have task.model.encoder.bert: {reason}") from error
     try:
-        return BertConfig.from_dict(values)
+        if kind != "bert":
+            raise InputError(f"`type` must be 'bert'. Received: type={shown(kind)}")
+        if activation not in (None, values.get("hidden_activation", "gelu")):
+            raise InputError(
+                "`mlm_activation` must be that of `hidden_activation`. "
+                f"Received: mlm_activation={shown(activation)}"
+            )
+        return BertConfig.from_published(values, _ENCODER)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{file}: {error}") from error

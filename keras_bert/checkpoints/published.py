@@ -5,7 +5,21 @@ queries, keys and values in one kernel, so one variable of a model can answer to
 tensors, each of them a range of its columns.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
+
+from keras_bert.config import BertConfig
+
+# What google-research/bert's models have on the encoder.
+HEAD_NAMES = (
+    *("bert/pooler/dense/kernel", "bert/pooler/dense/bias"),
+    *("cls/predictions/transform/dense/kernel", "cls/predictions/transform/dense/bias"),
+    *("cls/predictions/transform/LayerNorm/gamma", "cls/predictions/transform/LayerNorm/beta"),
+    "cls/predictions/output_bias",
+    *("cls/seq_relationship/output_weights", "cls/seq_relationship/output_bias"),
+    *("cls/squad/output_weights", "cls/squad/output_bias"),
+    *("output_weights", "output_bias"),
+)
 
 
 class PublishedTensor(NamedTuple):
@@ -81,6 +95,33 @@ def encoder_tensors(encoder: Any) -> list[PublishedTensor]:
     if encoder.pooler is not None:
         tensors += _dense("bert/pooler/dense", encoder.pooler.dense)
     return tensors
+
+
+def encoder_shapes(config: BertConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yields name and shape of each tensor of an encoder without its pooler."""
+    width, inner = config.hidden_dim, config.intermediate_dim
+
+    def dense(name, inputs, outputs):
+        yield f"{name}/kernel", (inputs, outputs)
+        yield f"{name}/bias", (outputs,)
+
+    def layer_norm(name):
+        yield f"{name}/LayerNorm/gamma", (width,)
+        yield f"{name}/LayerNorm/beta", (width,)
+
+    yield "bert/embeddings/word_embeddings", (config.vocabulary_size, width)
+    yield "bert/embeddings/position_embeddings", (config.max_sequence_length, width)
+    yield "bert/embeddings/token_type_embeddings", (config.num_segments, width)
+    yield from layer_norm("bert/embeddings")
+    for index in range(config.num_layers):
+        name = f"bert/encoder/layer_{index}"
+        for role in ("query", "key", "value"):
+            yield from dense(f"{name}/attention/self/{role}", width, width)
+        yield from dense(f"{name}/attention/output/dense", width, width)
+        yield from layer_norm(f"{name}/attention/output")
+        yield from dense(f"{name}/intermediate/dense", width, inner)
+        yield from dense(f"{name}/output/dense", inner, width)
+        yield from layer_norm(f"{name}/output")
 
 
 def pretraining_tensors(model: Any) -> list[PublishedTensor]:

@@ -4,22 +4,79 @@
 will, the normalisation. The encoder itself is in Hugging Face's layout.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from keras_bert.atomic import write_json
 from keras_bert.errors import InputError
+from keras_bert.published_configurations import Format
+from keras_bert.reading import inside, read_json, read_json_object, shown
 
 _MODULES = "modules.json"
 _POOLING, _NORMALIZE = "1_Pooling", "2_Normalize"
 _LENGTH = "sentence_bert_config.json"
+_ENCODER = "config_sentence_transformers.json"
+_CONFIG = "config.json"
 _FLAGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_max_tokens": "max",
 }
+
+# sentence-transformers' files; `modules.json` is a list of the first.
+_MODULE_KEYS = Format(
+    "a module of sentence-transformers",
+    only={"kwargs": []},
+    elsewhere=("type", "path"),
+    harmless=("idx", "name"),
+)
+_POOLING_KEYS = Format(
+    "the pooling of sentence-transformers",
+    elsewhere=(
+        *("pooling_mode", "pooling_mode_cls_token", "pooling_mode_mean_tokens"),
+        *("pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens"),
+        *("pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken"),
+        *("word_embedding_dimension", "embedding_dimension"),
+    ),
+    # Of prompts, which stand before texts only where somebody puts them there.
+    harmless=("include_prompt",),
+)
+_NORMALIZE_KEYS = Format(
+    "the normalisation of sentence-transformers",
+    only={"module_input_name": "sentence_embedding", "module_output_name": "sentence_embedding"},
+)
+_LENGTH_KEYS = Format(
+    "the encoder of sentence-transformers",
+    only={
+        "transformer_task": "feature-extraction",
+        "module_output_name": "token_embeddings",
+        "modality_config": {
+            "text": {"method": "forward", "method_output_name": "last_hidden_state"}
+        },
+        "unpad_inputs": False,
+        **dict.fromkeys(
+            (
+                *("model_args", "model_kwargs", "tokenizer_args", "processor_kwargs"),
+                *("config_args", "config_kwargs"),
+            )
+        ),
+    },
+    # The tokenizer answers for the second.
+    elsewhere=("max_seq_length", "do_lower_case"),
+    harmless=("message_format",),
+)
+_ENCODER_KEYS = Format(
+    "the configuration of sentence-transformers",
+    only={
+        "model_type": "SentenceTransformer",
+        # What would stand before every text.
+        "default_prompt_name": None,
+        "truncate_dim": None,
+    },
+    elsewhere=("similarity_fn_name",),
+    harmless=("__version__", "prompts"),
+)
 
 
 def is_sentence_encoder(directory: str | os.PathLike) -> bool:
@@ -35,26 +92,55 @@ def read(directory: str | os.PathLike) -> dict[str, Any]:
     """
     if not is_sentence_encoder(directory):
         return {}
-    path = Path(directory) / _MODULES
-    modules = _read_json(path, list)
+    directory = Path(directory)
+    path = directory / _MODULES
+    modules = read_json(path, list)
     try:
-        kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
-        places = [module["path"] for module in modules]
-    except (TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{path}: damaged list of modules: {error!r}") from error
-    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+        if not all(isinstance(module, dict) for module in modules):
+            raise InputError(f"must be a list of objects. Received: {shown(modules)}")
+        for module in modules:
+            _MODULE_KEYS.check(module)
+        kinds = [str(module.get("type")).rsplit(".", 1)[-1] for module in modules]
+        if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+            raise InputError(
+                "the modules must be Transformer, Pooling and, at will, Normalize. "
+                f"Received: {', '.join(kinds)}"
+            )
+        files = [inside(directory, module.get("path")) / _CONFIG for module in modules]
+        if files[0].parent != directory:
+            raise InputError(
+                "the path of the Transformer must be '', the directory itself: name that "
+                f"directory, or move its files. Received: path={modules[0]['path']!r}"
+            )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    pooling = _pooling_of(_read(files[1], _POOLING_KEYS))
+    if not isinstance(pooling, str) or pooling not in _FLAGS.values():
         raise InputError(
-            f"{path}: the modules must be Transformer, Pooling and, at will, Normalize. "
-            f"Received: {', '.join(kinds)}"
+            f"{files[1]}: the pooling must be one of {', '.join(_FLAGS.values())}. "
+            f"Received: {shown(pooling)}"
         )
-    path = Path(directory) / places[1] / "config.json"
-    pooling = _pooling_of(_read_json(path, dict))
-    if pooling not in _FLAGS.values():
-        raise InputError(
-            f"{path}: the pooling must be one of {', '.join(_FLAGS.values())}. "
-            f"Received: {pooling!r}"
-        )
-    return {"pooling": pooling, "normalize": "Normalize" in kinds}
+    normalize = "Normalize" in kinds
+    if normalize and files[2].is_file():
+        _read(files[2], _NORMALIZE_KEYS)
+    if (directory / _ENCODER).is_file():
+        similarity = _read(directory / _ENCODER, _ENCODER_KEYS).get("similarity_fn_name")
+        # Of unit vectors the product is the cosine.
+        if similarity not in (None, "cosine", *(["dot"] if normalize else [])):
+            raise InputError(
+                f"{directory / _ENCODER}: `similarity_fn_name` must be 'cosine', or 'dot' of "
+                f"normalised vectors. Received: similarity_fn_name={shown(similarity)}"
+            )
+    return {"pooling": pooling, "normalize": normalize}
+
+
+def _read(path: Path, form: Format) -> dict[str, Any]:
+    values = read_json_object(path)
+    try:
+        form.check(values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return values
 
 
 def _pooling_of(settings: dict[str, Any]) -> Any:
@@ -72,7 +158,13 @@ def sequence_length(directory: str | os.PathLike) -> int | None:
         InputError: If the file is damaged.
     """
     path = Path(directory) / _LENGTH
-    return _read_json(path, dict).get("max_seq_length") if path.is_file() else None
+    length = _read(path, _LENGTH_KEYS).get("max_seq_length") if path.is_file() else None
+    if length is not None and (type(length) is not int or length < 1):
+        raise InputError(
+            f"{path}: `max_seq_length` must be a positive integer or null. "
+            f"Received: max_seq_length={shown(length)}"
+        )
+    return length
 
 
 def write(directory: str | os.PathLike, *, pooling: str, normalize: bool, hidden_dim: int) -> None:
@@ -104,16 +196,3 @@ def write(directory: str | os.PathLike, *, pooling: str, normalize: bool, hidden
             for index, (path, kind) in enumerate(modules)
         ],
     )
-
-
-def _read_json(path: Path, kind: type) -> Any:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot read: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON: {error}") from error
-    if not isinstance(value, kind):
-        expected = {list: "a list", dict: "an object"}[kind]
-        raise InputError(f"{path}: {expected} of JSON is expected. Received: {str(value)[:40]}")
-    return value

@@ -72,13 +72,13 @@ class SelfAttention(keras.layers.Layer):
         self.initializer_range = initializer_range
         self.query_key_value = keras.layers.Dense(
             3 * hidden_dim,
-            kernel_initializer=truncated_normal(initializer_range),
+            kernel_initializer=truncated_normal(initializer_range, of_encoder=True),
             dtype=self.dtype_policy,
             name="query_key_value",
         )
         self.output_dense = keras.layers.Dense(
             hidden_dim,
-            kernel_initializer=truncated_normal(initializer_range),
+            kernel_initializer=truncated_normal(initializer_range, of_encoder=True),
             dtype=self.dtype_policy,
             name="output",
         )

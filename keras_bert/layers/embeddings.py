@@ -82,7 +82,7 @@ class BertEmbeddings(keras.layers.Layer):
             return EmbeddingTable(
                 rows,
                 hidden_dim,
-                embeddings_initializer=truncated_normal(initializer_range),
+                embeddings_initializer=truncated_normal(initializer_range, of_encoder=True),
                 dtype=self.dtype_policy,
                 name=name,
             )

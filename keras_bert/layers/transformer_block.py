@@ -74,7 +74,7 @@ class TransformerBlock(keras.layers.Layer):
         def dense(units, name):
             return keras.layers.Dense(
                 units,
-                kernel_initializer=truncated_normal(initializer_range),
+                kernel_initializer=truncated_normal(initializer_range, of_encoder=True),
                 dtype=policy,
                 name=name,
             )

@@ -1,13 +1,17 @@
 """What all models share: configuration, input signature, checkpoints."""
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
-from keras_bert.checkpoints.checkpoint import Checkpoint
+from keras_bert.checkpoints.checkpoint import HEADS, POOLER, Checkpoint
+from keras_bert.checkpoints.resizing import resized
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
+from keras_bert.layers.initializers import weights_will_be_loaded
+from keras_bert.models.taken_heads import warn_of_taken_head
 
 if keras.backend.backend() == "tensorflow":
     from keras_bert.models.tensorflow_trainer import DistributedTraining
@@ -77,12 +81,18 @@ class BertModel(DistributedTraining, keras.Model):
 
     @classmethod
     def from_checkpoint(
-        cls, path: str | os.PathLike, *, max_sequence_length: int | None = None, **kwargs: Any
+        cls,
+        path: str | os.PathLike,
+        *,
+        max_sequence_length: int | None = None,
+        new_head: bool = False,
+        **kwargs: Any,
     ) -> "BertModel":
         """Builds the model from a checkpoint and loads its weights.
 
         A head that the checkpoint lacks, as when a pre-trained encoder begins a new task, starts
-        from random weights; a missing or misshapen tensor anywhere else is an error.
+        from random weights; a missing or misshapen tensor anywhere else is an error. One that it
+        has is taken over, with a warning if it was trained for other labels or another task.
 
         Args:
             path: A directory in Hugging Face's layout (`config.json`, `model.safetensors`) or in
@@ -91,19 +101,48 @@ class BertModel(DistributedTraining, keras.Model):
                 or address.
             max_sequence_length: int or None. Rows of the position table, if not as many as the
                 checkpoint has: more repeat the trained ones, for training on longer input.
+            new_head: bool. Begin another task: heads start from random weights, and labels and
+                settings of the checkpoint's own task are left behind.
             **kwargs: Arguments of the constructor besides `config`, for example `num_classes=2`.
 
         Raises:
-            InputError: If the directory is not a checkpoint of this network.
+            InputError: If the directory is not a checkpoint of this network, or its head has
+                another shape than the model's.
+
+        Example:
+
+        ```python
+        classifier = BertClassifier.from_checkpoint("my-bert", labels=["no", "yes"])
+        other = BertClassifier.from_checkpoint("two-classes", num_classes=5, new_head=True)
+        ```
         """
         from keras_bert.checkpoints.formats import format_of
 
         checkpoint = format_of(path).read(path)
         if max_sequence_length is not None:
             checkpoint = checkpoint.with_positions(max_sequence_length)
-        settings = {**cls._settings_of(checkpoint), **kwargs}
-        model = cls(checkpoint.config, **settings)
+        checkpoint.check_encoder()
+        if new_head:
+            model = cls._to_be_loaded({**kwargs, "config": checkpoint.config})
+            if not any(tensor.name.startswith(HEADS) for tensor in model.published_tensors()):
+                raise InputError(f"`new_head` has no use for {cls.__name__}, which has no head")
+            checkpoint.without_heads().assign(model, optional=(*HEADS, POOLER))
+            return model
+        arguments = cls._arguments_of(checkpoint, kwargs)
+        model = cls._to_be_loaded({**arguments, "config": checkpoint.config})
         checkpoint.assign(model, optional=cls.new_heads)
+        warn_of_taken_head(checkpoint, model)
+        return model
+
+    @classmethod
+    def _to_be_loaded(cls, arguments: dict[str, Any]) -> "BertModel":
+        """Builds a model without drawing the weights that a checkpoint is about to replace."""
+        with weights_will_be_loaded():
+            model = cls(**arguments)
+        # A subclass may hold an encoder of its own that no checkpoint knows.
+        loaded = {tensor.variable.path for tensor in model.published_tensors()}
+        if any(weight.path not in loaded for weight in model.weights):
+            model = cls(**arguments)
         return model
 
     # The class of transformers that opens what `save_checkpoint` writes.
@@ -115,6 +154,11 @@ class BertModel(DistributedTraining, keras.Model):
     def _settings_of(cls, checkpoint: Checkpoint) -> dict[str, Any]:
         """Constructor arguments that a checkpoint holds."""
         return {}
+
+    @classmethod
+    def _arguments_of(cls, checkpoint: Checkpoint, given: dict[str, Any]) -> dict[str, Any]:
+        """Constructor arguments that a checkpoint holds where they are not given."""
+        return {**cls._settings_of(checkpoint), **given}
 
     def checkpoint_settings(self) -> dict[str, Any]:
         """Returns what `config.json` says besides the shape of the network."""
@@ -141,6 +185,55 @@ class BertModel(DistributedTraining, keras.Model):
         if tokenizer is not None:
             tokenizer.save_assets(directory)
         huggingface.write(Checkpoint.of(self), directory)
+
+    def resize_token_embeddings(
+        self,
+        num_tokens: int,
+        *,
+        pieces: Mapping[int, Sequence[int]] | None = None,
+        pad_to: int = 1,
+        initialize: str = "mean",
+        seed: int = 12345,
+    ) -> "BertModel":
+        """Returns a model with a row of the token table for each of `num_tokens` tokens.
+
+        This model stays as it is. The new one has its weights, not its optimizer.
+
+        Args:
+            num_tokens: int. Tokens of the new vocabulary, whose first ids are the old ones.
+            pieces: dict or None. Ids of the pieces that stood for a new token until now, by the
+                new token's id.
+            pad_to: int. The number of rows is the next multiple of it: 8 suits GPUs in half
+                precision. Rows beyond the tokens are never predicted.
+            initialize: str. `"mean"` of the rows of a token's pieces, or of all rows where no
+                pieces are given; or `"random"`.
+            seed: int. Of random rows.
+
+        Raises:
+            InputError: If an argument breaks a rule; the message names it.
+
+        Example:
+
+        ```python
+        larger = tokenizer.add_tokens(["covid-19"])
+        new_id = larger.vocabulary.ids["covid-19"]
+        pieces = {new_id: tokenizer("covid-19").numpy().tolist()}
+        model = model.resize_token_embeddings(len(larger.vocabulary), pieces=pieces, pad_to=8)
+        ```
+        """
+        checkpoint = resized(
+            Checkpoint.of(self),
+            num_tokens,
+            pieces=pieces,
+            pad_to=pad_to,
+            initialize=initialize,
+            seed=seed,
+        )
+        settings = {**self.get_config(), "config": checkpoint.config.to_dict()}
+        model = type(self).from_config(settings)
+        model.task_specific_params = dict(self.task_specific_params)
+        checkpoint.assign(model)
+        return model
 
     def published_tensors(self) -> list:
         """Returns the weights under their published names, see `checkpoints.published`."""

@@ -5,12 +5,11 @@ from typing import Any
 
 import keras
 
+from keras_bert.checkpoints.huggingface import PROBLEM_TYPES
 from keras_bert.checkpoints.published import PublishedTensor, classifier_tensors
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.labels import LabelledModel, checked_labels
-
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -72,7 +71,7 @@ class BertClassifier(LabelledModel):
         self.num_classes = len(labels)
         self.problem_type = problem_type
         self.classification_head = self._make_head(
-            self.num_classes, "classification_head", dropout=self.config.dropout
+            self.num_classes, "classification_head", dropout=self.config.head_dropout
         )
         self._build_weights()
 
@@ -82,11 +81,17 @@ class BertClassifier(LabelledModel):
 
     @classmethod
     def _settings_of(cls, checkpoint):
-        problem_type = checkpoint.settings.get("problem_type") or PROBLEM_TYPES[0]
-        return {**super()._settings_of(checkpoint), "problem_type": problem_type}
+        settings = super()._settings_of(checkpoint)
+        # transformers takes one class for a number where nothing else is said.
+        usual = PROBLEM_TYPES[2 if len(settings.get("labels", ())) == 1 else 0]
+        return {**settings, "problem_type": checkpoint.settings.get("problem_type") or usual}
 
     def checkpoint_settings(self):
-        return {**super().checkpoint_settings(), "problem_type": self.problem_type}
+        settings = super().checkpoint_settings()
+        if self.num_classes == 1 and self.problem_type == PROBLEM_TYPES[0]:
+            # transformers opens no file that says so: there is nothing to choose from.
+            return settings
+        return {**settings, "problem_type": self.problem_type}
 
     def published_tensors(self) -> list[PublishedTensor]:
         return classifier_tensors(self)

@@ -73,7 +73,7 @@ class BertFeatureTagger(LabelledModel):
         **kwargs: Any,
     ):
         labels = checked_labels(labels, num_tags, "num_tags")
-        if mix not in MIXES:
+        if not isinstance(mix, str) or mix not in MIXES:
             raise InputError(f"`mix` must be one of {', '.join(MIXES)}. Received: mix={mix!r}")
         if type(lstm_dim) is not int or lstm_dim < 1:
             raise InputError(
@@ -100,7 +100,7 @@ class BertFeatureTagger(LabelledModel):
             for index in range(_NUM_LSTM_LAYERS)
         ]
         self.classification_head = self._make_head(
-            self.num_tags, "classification_head", dropout=self.config.dropout
+            self.num_tags, "classification_head", dropout=self.config.head_dropout
         )
         self._build_weights()
 
@@ -118,6 +118,11 @@ class BertFeatureTagger(LabelledModel):
     @classmethod
     def _settings_of(cls, checkpoint):
         own = (checkpoint.settings.get("task_specific_params") or {}).get("feature_tagger") or {}
+        if unknown := sorted(set(own) - {"mix", "lstm_dim"}):
+            raise InputError(
+                f"{checkpoint.place}: `task_specific_params.feature_tagger` has mix and lstm_dim. "
+                f"Received: {unknown[0]!r}"
+            )
         return {**super()._settings_of(checkpoint), **own}
 
     def checkpoint_settings(self):

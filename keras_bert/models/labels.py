@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from keras_bert.checkpoints.checkpoint import Checkpoint, label_settings
+from keras_bert.checkpoints.checkpoint import Checkpoint, label_settings, numbered_labels
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.task_model import TaskModel
@@ -20,7 +20,7 @@ def checked_labels(labels: Sequence[str] | None, count: int | None, argument: st
     Raises:
         InputError: If both do not agree, or there are none, or two of them are the same.
     """
-    labels = _numbered(count or 0) if labels is None else list(labels)
+    labels = numbered_labels(count or 0) if labels is None else list(labels)
     count = len(labels) if count is None else count
     if count < 1 or len(labels) != count or len(set(labels)) != count:
         raise InputError(
@@ -46,13 +46,14 @@ def labels_of(checkpoint: Checkpoint) -> list[str] | None:
                 f"{checkpoint.place}: `id2label` must have the keys 0 to {len(names) - 1}. "
                 f"Received: {', '.join(names)}"
             )
-        return [names[place] for place in places]
+        labels = [names[place] for place in places]
+        if len(set(labels)) != len(labels):
+            raise InputError(
+                f"{checkpoint.place}: `id2label` must have different names. Received: {labels}"
+            )
+        return labels
     head = checkpoint.arrays.get("output_weights")
-    return None if head is None else _numbered(head.shape[1])
-
-
-def _numbered(count: int) -> list[str]:
-    return [f"LABEL_{index}" for index in range(count)]
+    return None if head is None else numbered_labels(head.shape[1])
 
 
 class LabelledModel(TaskModel):
@@ -72,6 +73,15 @@ class LabelledModel(TaskModel):
     def _settings_of(cls, checkpoint):
         labels = labels_of(checkpoint)
         return {} if labels is None else {"labels": labels}
+
+    @classmethod
+    def _arguments_of(cls, checkpoint, given):
+        arguments = super()._arguments_of(checkpoint, given)
+        count = given.get("num_classes", given.get("num_tags"))
+        if "labels" not in given and count not in (None, len(arguments.get("labels", ()))):
+            # The shape of the head says what is wrong then.
+            arguments.pop("labels", None)
+        return arguments
 
     def checkpoint_settings(self):
         return {**super().checkpoint_settings(), **label_settings(self.labels)}

@@ -51,7 +51,7 @@ class BertMultipleChoice(TaskModel):
     def __init__(self, config: BertConfig, *, unpadding: bool | None = None, **kwargs: Any):
         super().__init__(config, unpadding=unpadding, **kwargs)
         self.classification_head = self._make_head(
-            1, "classification_head", dropout=self.config.dropout
+            1, "classification_head", dropout=self.config.head_dropout
         )
         self._build_weights()
 

@@ -60,7 +60,7 @@ class BertTagger(LabelledModel):
         super().__init__(config, labels=labels, unpadding=unpadding, pooler=False, **kwargs)
         self.num_tags = len(labels)
         self.classification_head = self._make_head(
-            self.num_tags, "classification_head", dropout=self.config.dropout
+            self.num_tags, "classification_head", dropout=self.config.head_dropout
         )
         self._build_weights()
 

@@ -8,7 +8,6 @@ examples, the bytes and the SHA-256 of each shard.
 
 import dataclasses
 import itertools
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +17,7 @@ import tensorflow as tf
 
 from keras_bert.atomic import new_file, sha256_of_file, write_json
 from keras_bert.errors import InputError
+from keras_bert.reading import inside, read_json_object
 from keras_bert.records.examples import LABEL, verify_example
 
 FORMAT = "keras-bert-tf pre-training shards"
@@ -104,7 +104,7 @@ def read_manifest(directory: str | os.PathLike) -> Manifest:
             "run `python -m data_gen pretrain` again"
         )
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json_object(path)
         if values.pop("format", None) != FORMAT or values.pop("version", None) != FORMAT_VERSION:
             raise InputError(f"{path}: not a manifest of {FORMAT}, version {FORMAT_VERSION}")
         shards = tuple(Shard(**shard) for shard in values.pop("shards"))
@@ -112,10 +112,10 @@ def read_manifest(directory: str | os.PathLike) -> Manifest:
         manifest = Manifest(**values, fields=fields, shards=shards)
     except InputError:
         raise
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path}: damaged manifest: {error}") from error
     for shard in manifest.shards:
-        file = directory / shard.name
+        file = inside(directory, shard.name)
         if not file.exists():
             raise InputError(f"{file}: the manifest lists this shard, but it is missing")
         if file.stat().st_size != shard.bytes:

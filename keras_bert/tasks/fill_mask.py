@@ -63,7 +63,7 @@ class FillMaskPredictor(Predictor):
 
     def set_options(self, **options):
         super().set_options(**options)
-        top_k, size = self.options["top_k"], self.model.config.vocabulary_size
+        top_k, size = self.options["top_k"], len(self.tokenizer.vocabulary)
         if type(top_k) is not int or not 1 <= top_k <= size:
             raise InputError(
                 f"`top_k` must be an integer from 1 to {size}, the size of the vocabulary. "
@@ -108,7 +108,8 @@ class FillMaskPredictor(Predictor):
         )
 
     def summarize(self, outputs):
-        return most_probable(outputs["masked_lm_logits"], self.options["top_k"])
+        size = len(self.tokenizer.vocabulary)
+        return most_probable(outputs["masked_lm_logits"], self.options["top_k"], num_tokens=size)
 
     def decode(self, examples, rows, outputs):
         names = self.tokenizer.vocabulary.tokens
@@ -180,17 +181,21 @@ def masked_positions(token_ids: tf.Tensor, mask_id: int) -> tf.RaggedTensor:
     )
 
 
-def most_probable(logits: tf.Tensor, top_k: int) -> dict[str, tf.Tensor]:
+def most_probable(
+    logits: tf.Tensor, top_k: int, *, num_tokens: int | None = None
+) -> dict[str, tf.Tensor]:
     """Returns the most probable tokens, of equal ones those of the lower ids.
 
     Args:
         logits: float32 `(batch, predictions, vocabulary_size)`.
         top_k: int. How many.
+        num_tokens: int or None. Tokens of the vocabulary, where the table is padded and has more
+            rows: these are never an answer.
 
     Returns:
         `token_ids`, int32, and `probabilities`, float32, `(batch, predictions, top_k)`.
     """
-    highest, ids = tf.math.top_k(logits, k=top_k)
+    highest, ids = tf.math.top_k(logits[..., :num_tokens], k=top_k)
     total = tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
     return {"token_ids": ids, "probabilities": tf.exp(highest - total)}
 

@@ -6,7 +6,6 @@ once all of it is on the disk. `checksums.json` tells whether it is still what w
 """
 
 import dataclasses
-import json
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from keras_bert.atomic import new_directory, sha256_of_file, write_json
 from keras_bert.checkpoints import huggingface
 from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.errors import InputError
+from keras_bert.reading import inside, read_json_object
 
 FORMAT = "keras-bert-tf training state"
 FORMAT_VERSION = 1
@@ -157,9 +157,11 @@ def _verified_state(path: Path) -> dict[str, Any]:
         if name not in checksums:
             raise DamagedCheckpointError(f"{CHECKSUMS} does not list {name}")
         try:
-            digest = sha256_of_file(path / name)
+            digest = sha256_of_file(inside(path, name))
         except OSError as error:
             raise DamagedCheckpointError(f"{name}: {error.strerror}") from error
+        except InputError as error:
+            raise DamagedCheckpointError(f"{CHECKSUMS} names a file elsewhere: {error}") from error
         if digest != checksums[name]:
             raise DamagedCheckpointError(f"{name}: its SHA-256 differs from {CHECKSUMS}")
     state = _read_object(path / STATE)
@@ -173,11 +175,6 @@ def _verified_state(path: Path) -> dict[str, Any]:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DamagedCheckpointError(f"{path.name}: {error.strerror}") from error
-    except ValueError as error:
-        raise DamagedCheckpointError(f"{path.name}: not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise DamagedCheckpointError(f"{path.name}: not a JSON object")
-    return value
+        return read_json_object(path)
+    except InputError as error:
+        raise DamagedCheckpointError(str(error)) from error

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_bert.checkpoints.formats import folder_of
 from keras_bert.command_line import check_at_least_one, check_not_negative, defaults, resolved
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
@@ -122,7 +123,7 @@ def _finetune(
         )
         model.compile(optimizer, loss=predictor.loss(), metrics=predictor.metrics())
     inputs = {} if is_prepared(options.data) else {"data": fingerprint(options.data)}
-    run.create(inputs={**inputs, "init": fingerprint(options.init), **devices(strategy)})
+    run.create(inputs={**inputs, "init": fingerprint(folder_of(options.init)), **devices(strategy)})
 
     def measure() -> dict[str, float]:
         # The one that chooses.

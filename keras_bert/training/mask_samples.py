@@ -53,9 +53,11 @@ class MaskSamples(keras.callbacks.Callback):
         self._total_steps = total_steps
 
     def on_train_begin(self, logs=None):
+        # A padded table has more rows than there are tokens.
+        size = len(self._vocabulary)
         self._fill = tf.function(
             lambda features: tf.argmax(
-                self.model(features, training=False)["masked_lm_logits"], axis=-1
+                self.model(features, training=False)["masked_lm_logits"][..., :size], axis=-1
             )
         )
 

@@ -151,7 +151,7 @@ class FinetuneOptions:
 
     task: str = option(help=_TASK)
     data: str = option(help=_DATA)
-    init: str = option(help="model directory to start from")
+    init: str = option(help="model to start from: a directory, or a checkpoint of any format")
     output: str = option(help="run directory to make, or of a stopped run to go on with")
     delimiter: str | None = option(None, help=_DELIMITER)
     columns: str | None = option(None, help=_COLUMNS)
@@ -161,6 +161,10 @@ class FinetuneOptions:
     labels: str | None = option(None, help=_LABELS)
     tag_scheme: TagScheme | None = option(None, help=_TAG_SCHEME)
     strict: bool = option(False, help=_STRICT)
+    new_head: bool = option(
+        False,
+        help="begin another task from a fine-tuned model: the layer on the encoder starts anew",
+    )
     random_weights: bool = option(
         False, help="take only size and vocabulary from --init: a baseline without pre-training"
     )
@@ -298,6 +302,28 @@ class ConvertOptions:
     to: Literal["huggingface", "google", "model_garden", "keras_hub"] = option(
         help="format to write"
     )
+    cased: bool = option(
+        False,
+        help="the model is cased; for google and model_garden folders, which do not say so",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ResizeOptions:
+    """Options of `python -m keras_bert resize`."""
+
+    source: str = option(
+        help="checkpoint folder of any format, or a KerasHub preset", positional=True
+    )
+    destination: str = option(
+        help="model directory to make, in Hugging Face's layout", positional=True
+    )
+    add_tokens: str | None = option(None, help="text file of new tokens, one a line")
+    pad_to: int = option(1, help="grow the table to a multiple of this number of rows")
+    initialize: Literal["mean", "random"] = option(
+        "mean", help="rows of new tokens: the mean of those of their old pieces, or random"
+    )
+    seed: int = option(12345, help="seed of random rows")
     cased: bool = option(
         False,
         help="the model is cased; for google and model_garden folders, which do not say so",

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from keras_bert.checkpoints.formats import folder_of, read_config
 from keras_bert.command_line import check_at_least_one, check_not_negative, defaults, resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
@@ -215,7 +216,7 @@ def _fingerprints(options: PretrainOptions) -> dict[str, str]:
     # A manifest has the SHA-256 of every shard.
     found = {name: fingerprint(Path(d) / MANIFEST) for name, d in shards.items() if d}
     if options.init:
-        found["init"] = fingerprint(options.init)
+        found["init"] = fingerprint(folder_of(options.init))
     elif Path(options.model).is_file():
         found["model"] = fingerprint(options.model)
     return found
@@ -240,7 +241,7 @@ def _model_config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfi
             raise InputError(
                 f"{options.init}: a model of another vocabulary than that of {options.data}"
             )
-        return BertConfig.from_file(Path(options.init) / "config.json")
+        return read_config(options.init)
     if options.model in BertConfig.names():
         return BertConfig.from_name(options.model, vocabulary_size=len(vocabulary))
     if not Path(options.model).exists():
@@ -249,7 +250,7 @@ def _model_config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfi
             f"L<2..12>-H<128..768>. Received: {options.model!r}"
         )
     config = BertConfig.from_file(options.model)
-    if config.vocabulary_size != len(vocabulary):
+    if config.vocabulary_size < len(vocabulary):
         raise InputError(
             f"{options.model}: vocabulary_size={config.vocabulary_size}, but the shards were made "
             f"with {len(vocabulary)} tokens"

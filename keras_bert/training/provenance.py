@@ -14,8 +14,13 @@ _DISTRIBUTIONS = ("keras-bert-tf", "keras", "tensorflow", "tensorflow-text", "nu
 
 
 def fingerprint(path: str | os.PathLike) -> str:
-    """Returns the SHA-256 of a file, or of the names and contents of a directory's files."""
+    """Returns the SHA-256 of a file, or of the names and contents of a directory's files.
+
+    Of an address, as that of a preset, it is that of the address.
+    """
     path = Path(path)
+    if not path.exists():
+        return hashlib.sha256(str(path).encode()).hexdigest()
     if path.is_file():
         return sha256_of_file(path)
     files = sorted(file for file in path.iterdir() if file.is_file())

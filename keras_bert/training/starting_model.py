@@ -1,10 +1,10 @@
 """What fine-tuning begins with."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from keras_bert.command_line import flag
+from keras_bert.checkpoints.formats import read_config
+from keras_bert.command_line import check_unused, flag
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.tasks.families import load_tokenizer
@@ -22,7 +22,7 @@ def starting_predictor(options: FinetuneOptions, task: Task, labels: Sequence[st
     """
     family = task.family
     given = _family_options(options, task)
-    config = BertConfig.from_file(Path(options.init) / "config.json")
+    config = read_config(options.init)
     tokenizer = load_tokenizer(options.init)
     length = _sequence_length(options, family, config)
     tokenizer = tokenizer.with_options(sequence_length=length)
@@ -31,9 +31,12 @@ def starting_predictor(options: FinetuneOptions, task: Task, labels: Sequence[st
         "dtype": dtype_policy(options.precision),
     }
     if options.random_weights:
+        check_unused(options, "new_head", reason="`--random-weights` is given")
         model = family.model_class(config, **arguments)
     else:
-        model = family.model_class.from_checkpoint(options.init, **arguments)
+        model = family.model_class.from_checkpoint(
+            options.init, new_head=options.new_head, **arguments
+        )
     if options.freeze_layers is not None:
         model.encoder.freeze(options.freeze_layers)
     return family(model, tokenizer, **given)

@@ -67,7 +67,7 @@ def test_gelu_means_tanh_to_google_and_exact_to_hugging_face():
     [
         ('{"vocab_size": 10, "colour": 1}', "colour"),
         ('{"vocabulary_size": 10, "colour": 1}', "colour"),
-        ('{"vocab_size": 10', "cannot read"),
+        ('{"vocab_size": 10', "damaged"),
         ("[]", "JSON object"),
         ('{"model_type": "roberta", "vocab_size": 10}', "model_type"),
         ('{"model_type": "bert", "vocab_size": 10, "is_decoder": true}', "is_decoder"),

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 import tensorflow as tf
@@ -168,13 +169,23 @@ def test_missing_extra_and_swapped_shards(directory):
         (None, "unfinished"),
         ("{", "damaged"),
         ('{"format": "x"}', "not a manifest"),
-        ("[]", "damaged"),
+        ("[]", "JSON object"),
     ],
 )
 def test_manifest_faults(directory, content, message):
     path = directory / "manifest.json"
     path.unlink() if content is None else path.write_text(content)
     with pytest.raises(InputError, match=message):
+        read_manifest(directory)
+
+
+@pytest.mark.parametrize("name", ["../shard-00000.tfrecord", "/etc/hostname", None])
+def test_shards_stand_in_their_directory(directory, name):
+    path = directory / "manifest.json"
+    values = json.loads(path.read_text())
+    values["shards"][0]["name"] = name
+    path.write_text(json.dumps(values))
+    with pytest.raises(InputError, match=re.escape(repr(name))):
         read_manifest(directory)
 
 

@@ -22,10 +22,17 @@ from tests.conformance import assert_equal
 FOREIGN = os.environ.get("KERAS_BERT_GOOGLE_CHECKPOINT")
 
 
+@pytest.fixture(scope="module")
+def saved(tiny_config, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("saved")
+    google.write(Checkpoint.of(BertPretrainer(tiny_config)), directory)
+    return directory
+
+
 @pytest.fixture
-def directory(tiny_config, tmp_path):
-    google.write(Checkpoint.of(BertPretrainer(tiny_config)), tmp_path)
-    return tmp_path
+def directory(saved, tmp_path):
+    """A copy that a test may change."""
+    return Path(shutil.copytree(saved, tmp_path / "copy"))
 
 
 def test_round_trip_keeps_every_bit(tiny_config, tmp_path, features):
@@ -78,26 +85,60 @@ def test_a_classifier_begins_from_it(directory, caplog):
     assert_equal(model.encoder.get_weights(), pretrained.encoder.get_weights())
 
 
-def test_training_variables_are_no_weights(directory, tiny_config):
-    path = str(directory / "bert_model.ckpt")
-    reader = tf.train.load_checkpoint(path)
-    arrays = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    slots = {f"{name}/adam_m": array for name, array in arrays.items()}
-    write(directory, {**arrays, **slots, "global_step": np.int64(7)})
+SLOTS = {
+    "BERT's own": ["{}/adam_m", "{}/adam_v"],
+    "BioBERT": ["{}/BERTAdam", "{}/BERTAdam_1"],
+    "TensorFlow's": ["{}/Adam", "{}/Adam_1", "{}/Momentum", "{}/RMSProp_1"],
+    "scoped": ["optimizer/{}/Adam", "training/loss/{}/Adam_1", "{}/Adam/ExponentialMovingAverage"],
+    "another's": ["{}/a_name_that_nobody_has_seen"],
+}
+SCALARS = ["global_step", "beta1_power", "beta2_power_1", "learning_rate", "a/loss_scale"]
+
+
+@pytest.mark.parametrize("names", SLOTS.values(), ids=SLOTS)
+def test_slots_are_told_by_their_structure(directory, names):
+    arrays = read(directory)
+    slots = {name.format(weight): array for weight, array in arrays.items() for name in names}
+    scalars = {name: np.float32(0.9) for name in SCALARS} | {"global_step": np.int64(7)}
+    write(directory, {**arrays, **slots, **scalars})
+    assert google.read(directory).arrays.keys() == arrays.keys()
     BertPretrainer.from_checkpoint(directory)
-    write(directory, {**arrays, "bert/encoder/layer_7/output/dense/bias": np.zeros(3, "float32")})
-    with pytest.raises(InputError, match="layer_7/output/dense/bias is unexpected"):
-        BertPretrainer.from_checkpoint(directory)
+
+
+def test_factored_slots(directory):
+    arrays = read(directory)
+    slots = {}
+    for name, array in arrays.items():
+        if array.ndim == 2:
+            slots |= {f"{name}/vr": array[:, 0], f"{name}/vc": array[0], f"{name}/v": array[0, :1]}
+        else:
+            slots |= {f"{name}/v": array, f"{name}/vr": array[:1], f"{name}/vc": array[:1]}
+    write(directory, {**arrays, **slots})
+    assert google.read(directory).arrays.keys() == arrays.keys()
+
+
+def test_what_is_no_slot_is_a_weight(directory):
+    arrays = read(directory)
+    below = "bert/embeddings/LayerNorm/beta/gate"
+    for name, shape in (("bert/encoder/layer_7/output/dense/bias", 3), (below, 5)):
+        write(directory, {**arrays, name: np.zeros(shape, "float32")})
+        with pytest.raises(InputError, match=f"{name} is unexpected"):
+            BertPretrainer.from_checkpoint(directory)
     write(directory, {n: a for n, a in arrays.items() if n != "bert/embeddings/LayerNorm/beta"})
     with pytest.raises(InputError, match="bert/embeddings/LayerNorm/beta is missing"):
         BertEncoder.from_checkpoint(directory)
 
 
-def write(directory, arrays):
-    for path in directory.glob("bert_model.ckpt*"):
+def read(directory):
+    reader = tf.train.load_checkpoint(str(directory / "bert_model.ckpt"))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def write(directory, arrays, name="bert_model.ckpt"):
+    for path in directory.glob(f"{name}*"):
         path.unlink()
     tf.raw_ops.SaveV2(
-        prefix=str(directory / "bert_model.ckpt"),
+        prefix=str(directory / name),
         tensor_names=list(arrays),
         shape_and_slices=[""] * len(arrays),
         tensors=[tf.constant(array) for array in arrays.values()],
@@ -109,9 +150,42 @@ def test_damaged_folders_are_refused(directory, tmp_path):
     data.write_bytes(data.read_bytes()[:50])
     with pytest.raises(InputError, match=r"bert_model\.ckpt: damaged checkpoint"):
         BertEncoder.from_checkpoint(directory)
-    shutil.copy(directory / "bert_model.ckpt.index", directory / "other.index")
-    with pytest.raises(InputError, match=r"one checkpoint.*bert_model.*other"):
-        BertEncoder.from_checkpoint(directory)
+
+
+def test_one_of_several_checkpoints(directory, tiny_config, tmp_path):
+    """The published name, the newest by `checkpoint`, the one that a path names; else a list."""
+    arrays = read(directory)
+    numbers = {"model.ckpt-1000": 1, "model.ckpt-2000": 2, "bert_model.ckpt": 3}
+    bias = "bert/embeddings/LayerNorm/beta"
+    for name, number in numbers.items():
+        write(directory, {**arrays, bias: np.full_like(arrays[bias], number)}, name)
+
+    def number_at(path):
+        return google.read(path).arrays[bias][0]
+
+    for suffix in ("", ".index", ".meta", ".data-00000-of-00001"):
+        assert number_at(directory / f"model.ckpt-1000{suffix}") == 1
+    # The published name first, whatever the others say.
+    assert number_at(directory) == 3
+    for path in directory.glob("bert_model.ckpt*"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"name one.*model\.ckpt-1000, model\.ckpt-2000"):
+        google.read(directory)
+    # As training leaves it, on another machine.
+    note = directory / "checkpoint"
+    note.write_text('model_checkpoint_path: "/home/somebody/run/model.ckpt-2000"\n')
+    assert number_at(directory) == 2
+    BertEncoder.from_checkpoint(directory / "model.ckpt-2000")
+    for content in ('model_checkpoint_path: "model.ckpt-3000"\n', "damaged {"):
+        note.write_text(content)
+        with pytest.raises(InputError, match="name one"):
+            google.read(directory)
+    for path in directory.glob("*.index"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"a checkpoint .*Received: none"):
+        google.read(directory)
+    with pytest.raises(InputError, match=r"model\.ckpt-1000"):
+        BertEncoder.from_checkpoint(directory / "model.ckpt-1000")
 
 
 def test_what_the_format_cannot_say_is_refused(tiny_config, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from keras_bert.checkpoints import huggingface
 from keras_bert.errors import InputError
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.models.encoder import BertEncoder
@@ -14,6 +15,9 @@ from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.models.span_predictor import BertSpanPredictor
 from keras_bert.models.tagger import BertTagger
 from tests.conformance import assert_equal
+
+WEIGHTS = "model.safetensors"
+_BLOCK = "bert.encoder.layer.0"
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +130,7 @@ def test_a_tagger_is_no_classifier(tiny_config, tmp_path, caplog):
     BertTagger(tiny_config, num_tags=3).save_checkpoint(tmp_path)
     with pytest.raises(InputError, match=r"pooler.* is missing"):
         BertClassifier.from_checkpoint(tmp_path)
-    with pytest.raises(InputError, match=r"classifier\.weight has shape \(32, 3\)"):
+    with pytest.raises(InputError, match=r"\(3, 32\), expected \(2, 32\).*--new-head"):
         BertTagger.from_checkpoint(tmp_path, labels=["O", "B"])
     # Its encoder is one, and a new pooler is announced.
     BertEncoder.from_checkpoint(tmp_path)
@@ -200,7 +204,7 @@ def test_damaged_weights(directory, kept):
 
 
 def test_missing_directory(tmp_path):
-    with pytest.raises(InputError, match="cannot read the model"):
+    with pytest.raises(InputError, match=r"none.config\.json: cannot read"):
         BertEncoder.from_checkpoint(tmp_path / "none")
 
 
@@ -236,3 +240,142 @@ def test_unexpected_tensors_of_the_encoder_are_refused(directory, caplog):
     edit(directory, lambda arrays: arrays.update({name: np.zeros(3, "float32")}))
     with pytest.raises(InputError, match=f"{name} is unexpected"):
         BertPretrainer.from_checkpoint(directory)
+
+
+# What others write beside, or in place of, the names that we write.
+RENAMED = {
+    "compiled": lambda name: f"_orig_mod.{name}",
+    "compiled encoder": lambda name: name.replace("bert.encoder.", "bert.encoder._orig_mod."),
+    "distributed": lambda name: f"module.{name}",
+    "both": lambda name: f"module._orig_mod.{name}",
+    "gamma and beta": lambda name: name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
+        "LayerNorm.bias", "LayerNorm.beta"
+    ),
+    "decoder's bias": lambda name: name.replace(
+        "cls.predictions.bias", "cls.predictions.decoder.bias"
+    ),
+    "no prefix": lambda name: name.removeprefix("bert."),
+}
+
+
+@pytest.mark.parametrize("rename", RENAMED.values(), ids=RENAMED)
+def test_names_of_other_writers(directory, rename):
+    expected = huggingface.read(directory).arrays
+    arrays = load_file(directory / "model.safetensors")
+    save_file({rename(name): array for name, array in arrays.items()}, directory / WEIGHTS)
+    assert_equal(huggingface.read(directory).arrays, expected)
+
+
+BESIDE = {
+    "bert.embeddings.position_ids": np.arange(64)[np.newaxis],
+    "bert.embeddings.token_type_ids": np.zeros((1, 64), "int64"),
+    "module.bert.embeddings.position_ids": np.arange(64)[np.newaxis],
+    "cls.predictions.decoder.weight": np.ones((180, 32), "float32"),
+    "cls.predictions.decoder.bias": np.ones(180, "float32"),
+    "bert.pooler.dense.weight.exp_avg": np.ones((32, 32), "float32"),
+    "bert.embeddings.LayerNorm.bias.some_slot": np.ones(32, "float32"),
+    "step": np.array(7),
+}
+
+
+def test_copies_buffers_and_slots_are_no_weights(directory):
+    expected = huggingface.read(directory).arrays
+    edit(directory, lambda arrays: arrays.update(BESIDE))
+    assert_equal(huggingface.read(directory).arrays, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_types_of_weights(directory, dtype):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
+    arrays = load_file(directory / WEIGHTS)
+    header, blocks, place = {}, [], 0
+    for name, array in arrays.items():
+        blocks.append(array.astype(kind).tobytes())
+        header[name] = {
+            "dtype": {"float16": "F16", "bfloat16": "BF16", "float64": "F64"}[dtype],
+            "shape": array.shape,
+            "data_offsets": [place, place := place + len(blocks[-1])],
+        }
+    text = json.dumps(header).encode()
+    content = len(text).to_bytes(8, "little") + text + b"".join(blocks)
+    (directory / WEIGHTS).write_bytes(content)
+    bias = np.asarray(BertEncoder.from_checkpoint(directory).pooler.dense.kernel)
+    expected = arrays["bert.pooler.dense.weight"].T.astype(kind).astype("float32")
+    np.testing.assert_array_equal(bias, expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bert.pooler.dense.weight": np.ones((32, 32), "int8")}, "must hold floats.*int8"),
+        ({"module.bert.pooler.dense.bias": np.ones(32, "float32")}, "pooler.dense.bias twice"),
+        ({"bert.embeddings.LayerNorm.gamma": np.ones(32, "float32")}, "LayerNorm.weight twice"),
+        (
+            {"bert.encoder.layer.0.attention.self.distance_embedding.weight": np.ones((3, 16))},
+            "exp",
+        ),
+        ({"bert.encoder.layer.0.crossattention.self.key.weight": np.ones((32, 32))}, "unexpected"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(directory, change, message):
+    edit(directory, lambda arrays: arrays.update(change))
+    with pytest.raises(InputError, match=message):
+        BertEncoder.from_checkpoint(directory)
+
+
+def test_a_decoder_of_its_own(directory):
+    settings = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps({**settings, "tie_word_embeddings": False}))
+    table = load_file(directory / WEIGHTS)["bert.embeddings.word_embeddings.weight"]
+    bias = np.arange(len(table), dtype="float32")
+    name = "cls.predictions.decoder"
+    edit(directory, lambda a: a.update({f"{name}.weight": table, f"{name}.bias": bias}))
+    # Its own bias counts then.
+    model = BertPretrainer.from_checkpoint(directory)
+    np.testing.assert_array_equal(model.masked_lm_head.bias, bias)
+    edit(directory, lambda arrays: arrays.update({f"{name}.weight": table + 1}))
+    BertEncoder.from_checkpoint(directory)
+    with pytest.raises(InputError, match=r"decoder\.weight differs.*tie_word_embeddings"):
+        BertPretrainer.from_checkpoint(directory)
+
+
+@pytest.mark.parametrize(
+    "weight_map",
+    [
+        [],
+        {},
+        {"a": 3},
+        {"a": "../model.safetensors"},
+        {"a": "/etc/hostname"},
+        {"a": "link/model.safetensors"},
+    ],
+)
+def test_an_index_names_files_of_its_directory(directory, tmp_path, weight_map):
+    shard(directory)
+    (directory / "link").symlink_to(tmp_path.parent)
+    index = directory / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": weight_map}))
+    with pytest.raises(InputError, match=r"index\.json: .*(weight_map|Received)"):
+        huggingface.read(directory)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model-00001-of-00002.bin", "tf_model.h5"])
+def test_other_forms_of_weights_are_refused_with_the_way_on(directory, name):
+    (directory / WEIGHTS).rename(directory / name)
+    with pytest.raises(InputError, match=rf"{name}: .*save_pretrained"):
+        huggingface.read(directory)
+
+
+def test_sizes_are_compared_before_memory_is_taken(directory):
+    settings = json.loads((directory / "config.json").read_text())
+    for key, value in (
+        ("vocab_size", 10**12),
+        ("num_hidden_layers", 10**9),
+        ("intermediate_size", 10**12),
+        ("max_position_embeddings", 10**12),
+        ("num_hidden_layers", 1),
+    ):
+        (directory / "config.json").write_text(json.dumps({**settings, key: value}))
+        with pytest.raises(InputError, match=r"expected \(|is missing|is unexpected"):
+            BertEncoder.from_checkpoint(directory)

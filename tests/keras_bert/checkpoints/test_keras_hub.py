@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import keras_hub as hub
 import numpy as np
@@ -99,3 +100,65 @@ def test_damaged_presets_are_refused(preset):
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(InputError, match="KerasHub cannot load"):
         BertEncoder.from_checkpoint(preset)
+
+
+def edit(path, change):
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("rotary", True, "unknown key 'rotary'"),
+        ("num_layers", "two", "num_layers='two'"),
+        ("hidden_dim", 33, "hidden_dim=33"),
+        ("dropout", 2, "dropout=2"),
+        ("vocabulary_size", None, "vocabulary_size=None"),
+    ],
+)
+def test_keys_of_a_preset_are_honoured_or_refused(preset, tiny_config, key, value, message):
+    assert keras_hub.read_config(preset) == tiny_config
+    edit(preset / "config.json", lambda values: values["config"].update({key: value}))
+    with pytest.raises(InputError, match=rf"config\.json: .*{message}"):
+        keras_hub.read(preset)
+
+
+@pytest.mark.parametrize("config", [None, [], "x"])
+def test_a_preset_without_settings(preset, config):
+    edit(preset / "config.json", lambda values: values.update(config=config))
+    with pytest.raises(InputError, match=r"config\.json: `config`"):
+        keras_hub.read(preset)
+
+
+def test_keys_of_a_classifier(tiny_config, tmp_path):
+    config = dataclasses.replace(tiny_config, classifier_dropout=0.3)
+    path = tmp_path / "preset"
+    keras_hub.write(Checkpoint.of(BertClassifier(config, num_classes=3)), path)
+    assert keras_hub.read_config(path) == config
+    edit(path / "task.json", lambda values: values["config"].update(activation="softmax"))
+    with pytest.raises(InputError, match=r"task\.json: `activation` .*softmax"):
+        keras_hub.read(path)
+
+
+def test_keys_of_a_tokenizer(preset, vocabulary):
+    keras_hub.write_vocabulary(vocabulary.tokens, False, preset)
+    assert keras_hub.read_vocabulary(preset) == (list(vocabulary.tokens), False)
+    edit(preset / "tokenizer.json", lambda values: values["config"].update(split=False))
+    with pytest.raises(InputError, match=r"tokenizer\.json: `split` .*False"):
+        keras_hub.read_vocabulary(preset)
+
+
+def test_nothing_is_downloaded_without_a_word(monkeypatch, capsys):
+    def from_preset(name):
+        raise RuntimeError(f"{name}: no network")
+
+    monkeypatch.setattr(hub.models.Backbone, "from_preset", from_preset)
+    # A name may be that of a directory, misspelt; an address is asked for.
+    with pytest.raises(InputError, match=r"no such directory.*kaggle://keras/bert/"):
+        BertEncoder.from_checkpoint("bert_tiny_en_uncased")
+    assert "downloads" not in capsys.readouterr().err
+    with pytest.raises(InputError, match="no network"):
+        BertEncoder.from_checkpoint("kaggle://keras/bert/keras/bert_tiny_en_uncased/3")
+    assert "downloads" in capsys.readouterr().err

@@ -194,8 +194,9 @@ def test_a_run_is_read_by_its_parameters(pretrainer, arrays, tiny_config, tmp_pa
     for changes, message in (
         ({"norm_first": True}, "`norm_first` must be False"),
         ({"embedding_size": 8}, "`embedding_size` must be that of `hidden_size`"),
-        ({"hidden_activation": "mish"}, "`hidden_act` must be one of"),
+        ({"hidden_activation": "mish"}, "`hidden_activation` must be one of"),
         ({"kind": "albert"}, "must have task.model.encoder.bert"),
+        ({"rotary": True}, "unknown key 'rotary'"),
     ):
         write_parameters(**changes)
         with pytest.raises(InputError, match=rf"params\.yaml: {message}"):

@@ -153,30 +153,6 @@ def test_files_of_later_versions(tiny_config, tmp_path):
 _POOLING = "1_Pooling/config.json"
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("modules.json", "{", "not JSON"),
-        ("modules.json", "{}", "a list of JSON"),
-        ("modules.json", "[1]", "damaged list of modules"),
-        ("modules.json", '[{"type": "a.Transformer", "path": ""}]', "Received: Transformer"),
-        (_POOLING, '{"pooling_mode": "lasttoken"}', "Received: 'lasttoken'"),
-        (
-            _POOLING,
-            '{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}',
-            "Received: 'cls and mean'",
-        ),
-        (_POOLING, '{"pooling_mode_mean_sqrt_len_tokens": true}', "sqrt_len"),
-    ],
-)
-def test_wrong_files_of_sentence_transformers(tiny_config, tmp_path, name, content, message):
-    BertEmbedder(tiny_config).save_checkpoint(tmp_path)
-    (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match=message) as caught:
-        BertEmbedder.from_checkpoint(tmp_path)
-    assert name in str(caught.value)
-
-
 def test_wrong_pooling(tiny_config):
     with pytest.raises(InputError, match="pooling='first'"):
         BertEmbedder(tiny_config, pooling="first")

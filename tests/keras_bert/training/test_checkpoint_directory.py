@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 
@@ -87,6 +88,16 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(checkpoints, name, dam
     # Found whole the next time, without a word.
     assert newest_checkpoint(checkpoints, warn=warnings.append)[0] == path
     assert len(warnings) == 1
+
+
+def test_a_checkpoint_names_its_own_files_alone(checkpoints):
+    path = checkpoints / "step-00000003" / "checksums.json"
+    path.write_text(
+        json.dumps({**json.loads(path.read_text()), "../step-00000002/config.json": "0"})
+    )
+    warnings = []
+    assert newest_checkpoint(checkpoints, warn=warnings.append)[0].name == "step-00000002"
+    assert "../step-00000002" in warnings[0]
 
 
 def test_no_whole_checkpoint_is_an_error(checkpoints):

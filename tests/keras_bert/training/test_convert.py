@@ -13,7 +13,6 @@ from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.models.span_predictor import BertSpanPredictor
 from keras_bert.models.tagger import BertTagger
 from keras_bert.text.tokenizer import BertTokenizer
-from keras_bert.text.vocabulary import SPECIAL_TOKENS
 
 
 def arrays_of(path):
@@ -102,9 +101,9 @@ def test_wrong_input(tiny_config, tmp_path, capsys):
     arguments = ["convert", str(tmp_path / "start"), str(tmp_path / "start"), "--to", "google"]
     assert main(arguments) == 2
     assert "exists already" in capsys.readouterr().err.splitlines()[-1]
-    # Fewer tokens than rows are a padded table; more belong to another model.
-    tokens = [*SPECIAL_TOKENS, *(f"word{number}" for number in range(1000))]
-    (tmp_path / "start" / "vocab.txt").write_text("\n".join(tokens))
+    special = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
+    words = "".join(f"w{index}\n" for index in range(tiny_config.vocabulary_size - 4))
+    (tmp_path / "start" / "vocab.txt").write_text(special + words)
     assert main(["convert", str(tmp_path / "start"), str(tmp_path / "a"), "--to", "google"]) == 2
-    assert "1005 tokens" in capsys.readouterr().err.splitlines()[-1]
+    assert f"{tiny_config.vocabulary_size + 1} tokens" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "a").exists()
