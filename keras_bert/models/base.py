@@ -1,5 +1,6 @@
 """What all models share: configuration, input signature, checkpoints."""
 
+import functools
 import os
 from typing import Any
 
@@ -8,6 +9,9 @@ import keras
 from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
+from keras_bert.models.inputs import DTYPES as INPUT_DTYPES
+from keras_bert.models.inputs import checked_inputs, input_dtype
+from keras_bert.models.training_flags import restore_training_flags, training_flags
 
 if keras.backend.backend() == "tensorflow":
     from keras_bert.models.tensorflow_trainer import DistributedTraining
@@ -28,9 +32,6 @@ else:
                     f"Keras have an argument of this name. Received: {steps} with the backend "
                     f"{keras.backend.backend()}"
                 )
-
-
-INPUT_DTYPES = {"token_ids": "int32", "segment_ids": "int32", "padding_mask": "bool"}
 
 
 class BertModel(DistributedTraining, keras.Model):
@@ -64,16 +65,90 @@ class BertModel(DistributedTraining, keras.Model):
 
     def input_signature(self) -> dict[str, keras.KerasTensor]:
         """Returns the inputs with unknown batch and length."""
+        shape = (None,) * self.input_ranks[0]
         return {
-            name: keras.KerasTensor((None, None), dtype=dtype, name=name)
+            name: keras.KerasTensor(shape, dtype=dtype, name=name)
             for name, dtype in INPUT_DTYPES.items()
         }
 
+    # Possible numbers of axes of `token_ids`.
+    input_ranks: tuple[int, ...] = (2,)
+    # What a call may leave out. The mask of attention can stand for that of padding, unless a model
+    # needs to know the real tokens of each row.
+    optional_inputs: tuple[str, ...] = ("segment_ids",)
+    needs_padding_mask = False
+
+    def __call__(self, inputs, *args, **kwargs):
+        required = set(self.input_signature()) - set(self.optional_inputs)
+        if not self.needs_padding_mask and _has_attention_mask(inputs):
+            required.discard("padding_mask")
+        names = [name for name in self.input_signature() if name in required]
+        inputs = checked_inputs(inputs, required=names, ranks=self.input_ranks)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def build(self, inputs_shape: Any = None) -> None:
+        """Makes the variables, whose sizes do not depend on the inputs'; the constructor does it.
+
+        Args:
+            inputs_shape: any. What Keras says of the inputs.
+        """
+        if not self.built:
+            self._build_layers()
+
+    def _build_layers(self) -> None:
+        """Builds the layers that a class adds to those that are models themselves."""
+
     def _build_weights(self) -> None:
-        """Makes the variables by a symbolic call; the last line of a subclass' constructor."""
-        outputs = self(self.input_signature())
-        # Dimensions of each output.
-        self.output_ranks = keras.tree.map_structure(lambda output: len(output.shape), outputs)
+        """Makes the variables; the last line of a subclass' constructor.
+
+        Not by a symbolic call: it would be part of each functional model that the model is put
+        into, which could then not be read back.
+        """
+        self.build({name: tensor.shape for name, tensor in self.input_signature().items()})
+        allow_further_layers(self)
+
+    @functools.cached_property
+    def output_ranks(self) -> Any:
+        """Numbers of axes of each output."""
+        outputs = self.compute_output_spec(self.input_signature())
+        return keras.tree.map_structure(lambda output: len(output.shape), outputs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        # By the call itself: Keras would take all outputs for floats of the compute type.
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+    def compute_output_shape(self, inputs_shape: Any) -> Any:
+        """Returns the outputs' shapes.
+
+        Args:
+            inputs_shape: dictionary of the inputs' shapes, or one shape for all of them.
+        """
+        signature = self.input_signature()
+        if not isinstance(inputs_shape, dict):
+            inputs_shape = dict.fromkeys(signature, inputs_shape)
+        inputs = {
+            name: keras.KerasTensor(shape, dtype=input_dtype(name))
+            for name, shape in inputs_shape.items()
+        }
+        outputs = self.compute_output_spec(inputs)
+        return keras.tree.map_structure(lambda output: output.shape, outputs)
+
+    def export(
+        self,
+        filepath: str | os.PathLike,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes the model for inference, as `keras.Model.export` does.
+
+        Inputs keep their names and types, and have any batch and length, where `input_signature`
+        says nothing else.
+        """
+        if input_signature is None:
+            input_signature = [self.input_signature()]
+        super().export(filepath, format, verbose, input_signature, **kwargs)
 
     @classmethod
     def from_checkpoint(
@@ -154,9 +229,27 @@ class BertModel(DistributedTraining, keras.Model):
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "config": self.config.to_dict(),
             "unpadding": self.unpadding,
+            "training_flags": training_flags(self),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         del custom_objects
-        return cls(**config)
+        config = dict(config)
+        flags = config.pop("training_flags", None)
+        model = cls(**config)
+        if not all(layer.built for layer in model.layers):
+            # Those of a subclass: what was saved of them needs a place.
+            model.compute_output_spec(model.input_signature())
+        if flags is not None:
+            restore_training_flags(model, flags)
+        return model
+
+
+def allow_further_layers(model: keras.Model) -> None:
+    """Lets the constructor of a subclass add layers to a model that is built already."""
+    model._tracker.unlock()
+
+
+def _has_attention_mask(inputs: Any) -> bool:
+    return isinstance(inputs, dict) and inputs.get("attention_mask") is not None

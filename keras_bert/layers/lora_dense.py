@@ -1,0 +1,68 @@
+"""A dense layer whose LoRA additions are saved as they are."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+_ADDITIONS = ("lora_kernel_a", "lora_kernel_b")
+_SCALE = "lora_scale"
+
+
+@keras.saving.register_keras_serializable("keras_bert")
+class LoraDense(keras.layers.Dense):
+    """`keras.layers.Dense` that goes on with its LoRA additions after loading.
+
+    Keras adds them to the kernel when it saves, and starts both factors from zeros when it loads:
+    neither gets a gradient then, and training stands still.
+
+    Args:
+        *args, **kwargs: Arguments of `keras.layers.Dense`.
+
+    Call arguments:
+        inputs: floats `(..., width)`.
+
+    Returns:
+        Floats `(..., units)`.
+
+    Example:
+
+    ```python
+    layer = LoraDense(768)
+    layer.build((None, 768))
+    layer.enable_lora(8, lora_alpha=16)
+    ```
+
+    References:
+        - Hu et al. 2021, arXiv:2106.09685.
+    """
+
+    def save_own_variables(self, store: Any) -> None:
+        super().save_own_variables(store)
+        if not self.lora_enabled or self.quantization_mode is not None:
+            return
+        store["0"] = self._kernel
+        for name in _ADDITIONS:
+            store[name] = getattr(self, name)
+        store[_SCALE] = np.array(self.lora_alpha / self.lora_rank, "float32")
+
+    def load_own_variables(self, store: Any) -> None:
+        names = list(store.keys())
+        own = {name: store[name] for name in names if name not in (*_ADDITIONS, _SCALE)}
+        if _SCALE not in names:
+            # Written without additions: they start anew, so that the sum is the kernel.
+            started = [getattr(self, name) for name in _ADDITIONS] if self.lora_enabled else []
+            values = [np.array(variable) for variable in started]
+            super().load_own_variables(own)
+            for variable, value in zip(started, values, strict=True):
+                variable.assign(value)
+            return
+        super().load_own_variables(own)
+        first, second = (np.array(store[name]) for name in _ADDITIONS)
+        if self.lora_enabled and self.lora_kernel_a.shape == first.shape:
+            self.lora_kernel_a.assign(first)
+            self.lora_kernel_b.assign(second)
+            return
+        change = np.array(store[_SCALE]) * (first @ second)
+        self._kernel.assign(ops.cast(self._kernel, "float32") + change)
