@@ -14,8 +14,12 @@ from keras_bert.models.inputs import checked_inputs, input_dtype
 from keras_bert.models.training_flags import restore_training_flags, training_flags
 
 if keras.backend.backend() == "tensorflow":
+    from keras_bert.models.saved_model_signature import SavedModelSignature
     from keras_bert.models.tensorflow_trainer import DistributedTraining
 else:
+
+    class SavedModelSignature:
+        """Other backends save as Keras does."""
 
     class DistributedTraining:
         """Other backends train as Keras does."""
@@ -34,7 +38,7 @@ else:
                 )
 
 
-class BertModel(DistributedTraining, keras.Model):
+class BertModel(DistributedTraining, SavedModelSignature, keras.Model):
     """Base of the models: a `BertConfig`, dictionaries as inputs, published weights.
 
     The weights exist as soon as the model does, so that counting, loading and saving need no
@@ -46,6 +50,12 @@ class BertModel(DistributedTraining, keras.Model):
             positions of the outputs are then zeros; real ones are the same. It needs shapes that
             may vary, which TensorFlow has outside XLA: None means there, and only there.
     """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("keras_bert."):
+            # A file in Keras' earlier format, `.h5`, holds no more than a class' bare name.
+            keras.saving.get_custom_objects().setdefault(cls.__name__, cls)
 
     def __init__(
         self, config: BertConfig | dict[str, Any], *, unpadding: bool | None = None, **kwargs: Any
