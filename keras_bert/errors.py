@@ -8,3 +8,8 @@ class InputError(ValueError):
     and what was received. The command line prints it alone and ends with exit code 2; any other
     exception is a fault of the program and keeps its traceback.
     """
+
+    # Names that Keras and TensorFlow look for in an error: both would wrap the line, which says all
+    # there is to say, into pages about the call and the graph.
+    _keras_call_info_injected = True
+    ag_pass_through = True

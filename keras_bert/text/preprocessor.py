@@ -82,9 +82,12 @@ class BertPreprocessor(TokenizingLayer):
 
     def call(self, text):
         texts = [self.to_strings(part) for part in self._texts(text)]
+        if any(isinstance(part, tf.RaggedTensor) for part in texts):
+            raise InputError("`text` must be a dense tensor of strings. Received: a ragged tensor")
         ranks = [part.shape.rank for part in texts]
         if max(ranks) > 2:
             raise InputError(f"`text` must have at most two axes. Received: {max(ranks)} axes")
+        _check_counts(texts)
         if max(ranks) == 2:
             choices = tf.shape(texts[ranks.index(2)])
             # (batch,) -> (batch, choices)
@@ -125,6 +128,12 @@ class BertPreprocessor(TokenizingLayer):
         return texts
 
     def compute_output_spec(self, text):
+        for part in self._texts(text):
+            if keras.backend.standardize_dtype(part.dtype) != "string":
+                raise InputError(
+                    '`text` must be strings, as `keras.Input(shape=(), dtype="string")` has them. '
+                    f"Received: dtype={part.dtype}"
+                )
         shape = max((part.shape for part in self._texts(text)), key=len) or (1,)
         length = self.sequence_length if self.padding == "sequence_length" else None
         dtypes = {"token_ids": "int32", "segment_ids": "int32", "padding_mask": "bool"}
@@ -139,3 +148,16 @@ class BertPreprocessor(TokenizingLayer):
             "padding": self.padding,
             "truncation": self.truncation,
         }
+
+
+def _check_counts(texts: list[tf.Tensor]) -> None:
+    """Raises `InputError` if a pair has unequal numbers of texts, where they are known."""
+    shapes = [tuple(text.shape) or (1,) for text in texts]
+    # Axes that both have: a side of one text for each example stands beside all of its choices.
+    for sizes in zip(*shapes, strict=False):
+        known = {size for size in sizes if size is not None}
+        if len(known) > 1:
+            counts = " and ".join(str(shape[0] if len(shape) == 1 else shape) for shape in shapes)
+            raise InputError(
+                f"`text` must have as many first texts as second ones. Received: {counts}"
+            )
