@@ -2,9 +2,11 @@
 
 import functools
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.config import BertConfig
@@ -89,12 +91,29 @@ class BertModel(DistributedTraining, SavedModelSignature, keras.Model):
     needs_padding_mask = False
 
     def __call__(self, inputs, *args, **kwargs):
-        required = set(self.input_signature()) - set(self.optional_inputs)
+        return super().__call__(self._checked(inputs), *args, **kwargs)
+
+    # Before Keras looks for the number of rows in what may be texts.
+    def fit(self, x=None, *args, **kwargs):
+        return super().fit(self._checked_data(x), *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        return super().evaluate(self._checked_data(x), *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        return super().predict(self._checked_data(x), *args, **kwargs)
+
+    def _checked(self, inputs: Any) -> dict[str, Any]:
+        optional = {*self.optional_inputs}
         if not self.needs_padding_mask and _has_attention_mask(inputs):
-            required.discard("padding_mask")
-        names = [name for name in self.input_signature() if name in required]
-        inputs = checked_inputs(inputs, required=names, ranks=self.input_ranks)
-        return super().__call__(inputs, *args, **kwargs)
+            optional.add("padding_mask")
+        required = [name for name in self.input_signature() if name not in optional]
+        return checked_inputs(inputs, required=required, ranks=self.input_ranks)
+
+    def _checked_data(self, x: Any) -> Any:
+        """Data sets and the like are checked batch by batch."""
+        is_input = isinstance(x, (Mapping, list, tuple, str, np.ndarray))
+        return self._checked(x) if is_input else x
 
     def build(self, inputs_shape: Any = None) -> None:
         """Makes the variables, whose sizes do not depend on the inputs'; the constructor does it.
@@ -262,4 +281,4 @@ def allow_further_layers(model: keras.Model) -> None:
 
 
 def _has_attention_mask(inputs: Any) -> bool:
-    return isinstance(inputs, dict) and inputs.get("attention_mask") is not None
+    return isinstance(inputs, Mapping) and inputs.get("attention_mask") is not None
