@@ -143,7 +143,7 @@ class SelfAttention(keras.layers.Layer):
             weights = kernels.trained_attention_weights(scores, visible, scale, dropout)
         else:
             # Half of the smallest number: far below every score, and two of them do not overflow.
-            blocked = ops.cast(-0.5 * _largest(scores.dtype), scores.dtype)
+            blocked = ops.convert_to_tensor(-0.5 * _largest(scores.dtype), scores.dtype)
             scores = scores * scale + ops.where(visible, ops.zeros_like(blocked), blocked)
             probabilities = ops.softmax(scores, axis=-1)
             weights = self.dropout(probabilities, training=training)

@@ -39,13 +39,17 @@ class LoraDense(keras.layers.Dense):
     """
 
     def save_own_variables(self, store: Any) -> None:
-        super().save_own_variables(store)
         if not self.lora_enabled or self.quantization_mode is not None:
+            super().save_own_variables(store)
             return
-        store["0"] = self._kernel
-        for name in _ADDITIONS:
-            store[name] = getattr(self, name)
-        store[_SCALE] = np.array(self.lora_alpha / self.lora_rank, "float32")
+        # A store takes each name once.
+        values: dict[str, Any] = {}
+        super().save_own_variables(values)
+        values["0"] = self._kernel
+        values |= {name: getattr(self, name) for name in _ADDITIONS}
+        values[_SCALE] = np.array(self.lora_alpha / self.lora_rank, "float32")
+        for name, value in values.items():
+            store[name] = value
 
     def load_own_variables(self, store: Any) -> None:
         names = list(store.keys())
