@@ -38,6 +38,10 @@ class LoraDense(keras.layers.Dense):
         - Hu et al. 2021, arXiv:2106.09685.
     """
 
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        # Keras asks for its own class, because other ones may compute something else.
+        super().quantize(mode, type_check=False, config=config)
+
     def save_own_variables(self, store: Any) -> None:
         if not self.lora_enabled or self.quantization_mode is not None:
             super().save_own_variables(store)

@@ -1,4 +1,4 @@
-"""What is set on a model after it was made: frozen layers, LoRA, gradient checkpointing.
+"""What is set on a model after it was made: frozen or quantized layers, LoRA, recomputation.
 
 It travels with the model's configuration, so that a model that was saved goes on training as it
 did. Layers go by the attributes that hold them, such as `encoder.blocks.0.attention`.
@@ -23,12 +23,19 @@ _BOOKKEEPING = (
 
 def training_flags(model: keras.Layer) -> dict[str, Any]:
     """Returns the flags as JSON: `trainable` where it is not that of the layer around it."""
-    flags: dict[str, Any] = {"trainable": {}, "lora": {}, "gradient_checkpointing": []}
+    flags: dict[str, Any] = {
+        "trainable": {},
+        "lora": {},
+        "quantized": {},
+        "gradient_checkpointing": [],
+    }
     for path, part, around in _walk(model):
         if part is not model and part.trainable != around.trainable:
             flags["trainable"][path] = part.trainable
         if getattr(part, "lora_enabled", False):
             flags["lora"][path] = {"rank": part.lora_rank, "alpha": part.lora_alpha}
+        if getattr(part, "quantization_mode", None):
+            flags["quantized"][path] = part.dtype_policy.name
         if getattr(part, "gradient_checkpointing", False):
             flags["gradient_checkpointing"].append(path)
     return flags
@@ -43,9 +50,11 @@ def restore_training_flags(model: keras.Layer, flags: dict[str, Any]) -> None:
     layers = {path: part for path, part, _ in _walk(model)}
     for path, lora in flags["lora"].items():
         _known(path, layers).enable_lora(lora["rank"], lora_alpha=lora["alpha"])
+    for path, policy in flags["quantized"].items():
+        _known(path, layers).dtype_policy = policy
     for path in flags["gradient_checkpointing"]:
         _known(path, layers).gradient_checkpointing = True
-    # Those that LoRA adds too.
+    # Variables that LoRA and quantization add too.
     parts = list(_walk(model))
     layers = {path: part for path, part, _ in parts}
     for path in flags["trainable"]:

@@ -26,10 +26,10 @@ class BertPreprocessor(TokenizingLayer):
             cut only if it alone exceeds the room there is.
 
     Call arguments:
-        text: strings of shape `(batch,)`, or a tuple `(a, b)` of them. A single string, or a pair
-            of single strings, makes a batch of one. For multiple choice, strings of shape
-            `(batch, choices)`; in a pair, one side may be `(batch,)` and stands beside every
-            choice.
+        text: strings of shape `(batch,)`, or a tuple `(a, b)` of them, or a list of two tensors. A
+            single string, or a pair of single strings, makes a batch of one. For multiple choice,
+            strings of shape `(batch, choices)`; in a pair, one side may be `(batch,)` and stands
+            beside every choice.
 
     Returns:
         A dictionary of `token_ids` and `segment_ids`, int32, and `padding_mask`, bool, each of
@@ -122,7 +122,11 @@ class BertPreprocessor(TokenizingLayer):
 
     @staticmethod
     def _texts(text) -> tuple:
-        texts = text if isinstance(text, tuple) else (text,)
+        # A functional model that was saved gives a list, because JSON has no tuples.
+        is_pair = isinstance(text, tuple) or (
+            isinstance(text, list) and text and all(map(_is_tensor, text))
+        )
+        texts = tuple(text) if is_pair else (text,)
         if not 1 <= len(texts) <= 2:
             raise InputError(f"`text` must be one text or a pair. Received: {len(texts)} texts")
         return texts
@@ -148,6 +152,10 @@ class BertPreprocessor(TokenizingLayer):
             "padding": self.padding,
             "truncation": self.truncation,
         }
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, keras.KerasTensor) or tf.is_tensor(value)
 
 
 def _check_counts(texts: list[tf.Tensor]) -> None:
