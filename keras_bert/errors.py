@@ -9,6 +9,11 @@ class InputError(ValueError):
     exception is a fault of the program and keeps its traceback.
     """
 
+    # Names that Keras and TensorFlow look for in an error: both would wrap the line, which says all
+    # there is to say, into pages about the call and the graph.
+    _keras_call_info_injected = True
+    ag_pass_through = True
+
 
 class InputWarning(UserWarning):
     """What the user gave is taken, though it may not be what was meant.

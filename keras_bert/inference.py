@@ -104,7 +104,9 @@ def _pays_as_constant(variable: keras.Variable) -> bool:
 
 def _cast(model: BertModel, precision: str) -> BertModel:
     """A twin of a model with weights and layers in one precision."""
-    twin = type(model).from_config({**model.get_config(), "dtype": precision})
-    # By published tensors, which hold the sums where a model has LoRA's additions.
+    config = model.get_config()
+    # No additions of LoRA: the tensors hold the sums.
+    config.pop("training_flags")
+    twin = type(model).from_config({**config, "dtype": precision})
     Checkpoint.of(model).assign(twin)
     return twin

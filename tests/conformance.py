@@ -5,7 +5,9 @@ asked of layers and models holds on every backend of Keras, so TensorFlow is imp
 check is about it.
 """
 
+import importlib.util
 import json
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +18,8 @@ from keras import ops
 from tests.backends import call_with_gradients, compiled
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16")
+# Of whole models: their layers are checked under all of them, and float16 is slow on a CPU.
+MODEL_POLICIES = ("float32", "mixed_bfloat16")
 
 
 def flatten(value: Any) -> list[np.ndarray]:
@@ -54,16 +58,18 @@ def check_numeric(
     make: Callable[..., Any],
     inputs: tuple,
     tolerance: float = 1e-5,
+    policies: tuple[str, ...] = POLICIES,
 ) -> Any:
     """Checks a layer or a model.
 
-    Configuration round trip, eager = compiled, unknown batch and length, values and gradients under
-    every precision policy.
+    Configuration round trip, eager = compiled, unknown batch and length, shapes and types told
+    without a call, values and gradients under every precision policy.
 
     Args:
         make: takes `dtype` and returns the object.
         inputs: positional arguments of a call; NumPy arrays or dictionaries of them.
         tolerance: between eager and compiled values.
+        policies: of precision.
 
     Returns:
         The object of the checks, in float32.
@@ -87,7 +93,9 @@ def check_numeric(
         for size, real in zip(unknown.shape, known.shape, strict=True):
             assert size is None or size == real
 
-    for policy in POLICIES:
+    _check_told_shapes(layer, inputs, expected)
+
+    for policy in policies:
         other = make(dtype=policy)
         if not other.built:
             other(*keras.tree.map_structure(_known, inputs))
@@ -102,6 +110,25 @@ def check_numeric(
     return layer
 
 
+def _check_told_shapes(layer: Any, inputs: tuple, expected: Any) -> None:
+    specs = layer.compute_output_spec(*keras.tree.map_structure(_known, inputs))
+    for spec, tensor in zip(keras.tree.flatten(specs), keras.tree.flatten(expected), strict=True):
+        assert tuple(spec.shape) == tuple(tensor.shape)
+        assert spec.dtype == keras.backend.standardize_dtype(tensor.dtype)
+    # As `summary` asks for them.
+    built = layer.get_build_config()
+    if "shapes_dict" in built:
+        shapes = layer.compute_output_shape(**built["shapes_dict"])
+    else:
+        shapes = layer.compute_output_shape(built["input_shape"])
+    leaves = []
+    keras.tree.map_shape_structure(leaves.append, shapes)
+    for shape, tensor in zip(leaves, keras.tree.flatten(expected), strict=True):
+        assert len(shape) == len(tensor.shape)
+        for size, real in zip(shape, tensor.shape, strict=True):
+            assert size is None or size == real
+
+
 def _known(array: np.ndarray) -> keras.KerasTensor:
     return keras.KerasTensor(array.shape, dtype=str(array.dtype))
 
@@ -113,8 +140,11 @@ def _unknown(array: np.ndarray) -> keras.KerasTensor:
 
 
 def check_model(make: Callable[..., Any], inputs: dict[str, np.ndarray], directory: Any) -> None:
-    """Checks a model: everything of `check_numeric`, saving, checkpoints, padding, any length."""
-    model = check_numeric(make, (inputs,))
+    """Checks a model.
+
+    Everything of `check_numeric` and `check_composition`, saving, checkpoints, padding, any length.
+    """
+    model = check_numeric(make, (inputs,), policies=MODEL_POLICIES)
     expected = model(inputs)
 
     model.save(directory / "model.keras")
@@ -122,6 +152,11 @@ def check_model(make: Callable[..., Any], inputs: dict[str, np.ndarray], directo
 
     model.save_checkpoint(directory / "checkpoint")
     assert_equal(type(model).from_checkpoint(directory / "checkpoint")(inputs), expected)
+
+    without = {name: array for name, array in inputs.items() if name != "segment_ids"}
+    zeros = {**without, "segment_ids": np.zeros_like(inputs["segment_ids"])}
+    assert_equal(model(without), model(zeros), 1e-6)
+    check_composition(model, inputs, directory)
 
     call = compiled(model)
     longer = call({name: _pad(name, array) for name, array in inputs.items()})
@@ -132,6 +167,137 @@ def check_model(make: Callable[..., Any], inputs: dict[str, np.ndarray], directo
     assert_equal(same_places, expected, 1e-5)
     one = {name: array[:1] for name, array in inputs.items()}
     assert_equal(call(one), keras.tree.map_structure(lambda x: x[:1], expected), 1e-5)
+
+
+@keras.saving.register_keras_serializable("tests")
+class _Mean(keras.layers.Layer):
+    """Any outputs of a model to one number of each for each row."""
+
+    def call(self, outputs):
+        # Logits of padding are far below any other.
+        means = [
+            ops.tanh(ops.mean(ops.cast(x, "float32"), axis=tuple(range(1, len(x.shape)))))
+            for x in keras.tree.flatten(outputs)
+        ]
+        return ops.stack(means, axis=-1)
+
+
+@keras.saving.register_keras_serializable("tests")
+class _Around(keras.Model):
+    """A subclassed model around another one."""
+
+    def __init__(self, inner, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = inner
+        self.mean = _Mean()
+
+    def build(self, inputs_shape):
+        pass
+
+    def call(self, inputs):
+        return self.mean(self.inner(inputs))
+
+    def get_config(self):
+        return {"inner": keras.saving.serialize_keras_object(self.inner)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config["inner"]))
+
+
+def check_composition(model: Any, inputs: dict[str, np.ndarray], directory: Any) -> None:
+    """Checks that a model is a part of others as any of Keras' is.
+
+    In a functional model, in one inside of another and called twice, in a sequential and in a
+    subclassed one; each is trained and comes back from disk in every format with equal outputs.
+    """
+
+    # The symbolic calls of other checks are part of the model's graph.
+    weights = model.get_weights()
+    model = type(model).from_config(model.get_config())
+    model.set_weights(weights)
+
+    def symbolic(prefix=""):
+        return {
+            name: keras.Input([None] * (array.ndim - 1), dtype=str(array.dtype), name=prefix + name)
+            for name, array in inputs.items()
+        }
+
+    def train(model, inputs):
+        model.compile("sgd", keras.losses.MeanSquaredError(), run_eagerly=True)
+        rows = len(keras.tree.flatten(inputs)[0])
+        history = model.fit(inputs, np.ones((rows, 2), "float32"), batch_size=rows, verbose=0)
+        assert np.isfinite(history.history["loss"]).all()
+
+    def load(model, suffix):
+        model.save(directory / f"part{suffix}")
+        return keras.saving.load_model(directory / f"part{suffix}")
+
+    tensors = symbolic()
+    functional = keras.Model(tensors, keras.layers.Dense(2)(_Mean()(model(tensors))))
+    train(functional, inputs)
+    expected = functional(inputs)
+    assert_equal(load(functional, ".keras")(inputs), expected)
+    functional.save_weights(directory / "part.weights.h5")
+    rebuilt = keras.models.model_from_json(functional.to_json())
+    rebuilt.load_weights(directory / "part.weights.h5")
+    assert_equal(rebuilt(inputs), expected)
+    clone = keras.models.clone_model(functional)
+    clone.set_weights(functional.get_weights())
+    assert_equal(clone(inputs), expected)
+    assert_equal(load(functional, ".h5")(inputs), expected)
+    part = keras.Model(functional.inputs, functional.get_layer(model.name).output)
+    assert_equal(part(inputs), model(inputs))
+
+    branch = keras.Model(tensors, _Mean()(model(tensors)))
+    pair = [symbolic("first_"), symbolic("second_")]
+    twice = keras.layers.Concatenate()([branch(tensors) for tensors in pair])
+    siamese = keras.Model(pair, keras.layers.Dense(2)(twice))
+    train(siamese, [inputs, inputs])
+    again = load(siamese, ".keras")
+    assert_equal(again([inputs, inputs]), siamese([inputs, inputs]))
+    assert again.count_params() == siamese.count_params()
+
+    for around in (keras.Sequential([model, _Mean()]), _Around(model)):
+        expected = around(inputs)
+        assert_equal(load(around, ".keras")(inputs), expected)
+
+    expected = model(inputs)
+    assert_equal(pickle.loads(pickle.dumps(model))(inputs), expected)
+    assert_equal(load(model, ".h5")(inputs), expected)
+    for options in ({}, {"expand_nested": True}, {"show_trainable": True}):
+        for described in (model, functional, siamese):
+            lines: list[str] = []
+            described.summary(print_fn=lines.append, **options)
+            assert "?" not in lines[0]
+    if importlib.util.find_spec("pydot"):
+        keras.utils.model_to_dot(siamese, expand_nested=True, show_shapes=True)
+    if keras.backend.backend() == "tensorflow":
+        _check_exported(model, inputs, directory / "exported")
+
+
+def _check_exported(model: Any, inputs: dict[str, np.ndarray], directory: Any) -> None:
+    """Checks `model.export`: names and types of the inputs, any batch, answers of both loaders."""
+    import tensorflow as tf
+
+    model.export(directory, verbose=False)
+    expected = flatten(model(inputs))
+    loaded = tf.saved_model.load(directory)
+    assert_equal(loaded.serve({n: tf.constant(a) for n, a in inputs.items()}), expected, 1e-5)
+    one = {name: tf.constant(array[:1, ..., :5]) for name, array in inputs.items()}
+    loaded.serve({**one, **{n: t[:, :2] for n, t in one.items() if n == "masked_positions"}})
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        # TensorFlow Serving loads in this way.
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], str(directory))
+        signature = graph.signature_def["serving_default"]
+        assert {n: tf.dtypes.as_dtype(info.dtype) for n, info in signature.inputs.items()} == {
+            name: array.dtype for name, array in inputs.items()
+        }
+        feed = {signature.inputs[name].name: array for name, array in inputs.items()}
+        outputs = session.run({n: info.name for n, info in signature.outputs.items()}, feed)
+    assert len(outputs) == len(expected)
+    for array in outputs.values():
+        assert any(array.shape == x.shape and np.allclose(array, x, atol=1e-5) for x in expected)
 
 
 def _pad(name: str, array: np.ndarray) -> np.ndarray:

@@ -72,10 +72,21 @@ class Checkpoint:
 
     @classmethod
     def of(cls, model: Any) -> "Checkpoint":
-        """Returns the weights of a `BertModel`."""
+        """Returns the weights of a `BertModel`.
+
+        Raises:
+            InputError: If they are quantized, which no published format has.
+        """
+        tensors = model.published_tensors()
+        for tensor in tensors:
+            if "float" not in str(tensor.variable.dtype):
+                raise InputError(
+                    "a checkpoint must hold floats; `save` keeps quantized weights, in a .keras "
+                    f"file. Received: {tensor.name} of dtype {tensor.variable.dtype}"
+                )
         arrays = {
             tensor.name: np.ascontiguousarray(np.asarray(tensor.variable)[..., tensor.columns])
-            for tensor in model.published_tensors()
+            for tensor in tensors
         }
         return cls(model.config, arrays, model.checkpoint_settings())
 

@@ -6,8 +6,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bert.errors import InputError
 from keras_bert.layers.fused_attention import can_fuse, fused_attention
 from keras_bert.layers.initializers import truncated_normal
+from keras_bert.layers.lora_dense import LoraDense
 from keras_bert.layers.unpadding import drop_padding, spread
 
 
@@ -38,6 +40,9 @@ class SelfAttention(keras.layers.Layer):
         A dictionary of `output`, floats `(batch * length, hidden_dim)`, and, on request,
         `probabilities`, floats `(batch, num_heads, length, length)` before dropout.
 
+    Raises:
+        InputError: If `hidden_dim` is no multiple of `num_heads`.
+
     Example:
 
     ```python
@@ -61,7 +66,7 @@ class SelfAttention(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         if hidden_dim % num_heads:
-            raise ValueError(
+            raise InputError(
                 "`hidden_dim` must be a multiple of `num_heads`. "
                 f"Received: hidden_dim={hidden_dim}, num_heads={num_heads}"
             )
@@ -70,13 +75,13 @@ class SelfAttention(keras.layers.Layer):
         self.head_dim = hidden_dim // num_heads
         self.dropout_rate = dropout
         self.initializer_range = initializer_range
-        self.query_key_value = keras.layers.Dense(
+        self.query_key_value = LoraDense(
             3 * hidden_dim,
             kernel_initializer=truncated_normal(initializer_range, of_encoder=True),
             dtype=self.dtype_policy,
             name="query_key_value",
         )
-        self.output_dense = keras.layers.Dense(
+        self.output_dense = LoraDense(
             hidden_dim,
             kernel_initializer=truncated_normal(initializer_range, of_encoder=True),
             dtype=self.dtype_policy,
@@ -87,6 +92,13 @@ class SelfAttention(keras.layers.Layer):
     def build(self, hidden_shape, attention_mask_shape=None, real_shape=None):
         self.query_key_value.build(hidden_shape)
         self.output_dense.build(hidden_shape)
+
+    def compute_output_shape(self, hidden_shape, attention_mask_shape=None, real_shape=None):
+        return {"output": (*hidden_shape[:-1], self.hidden_dim)}
+
+    def compute_output_spec(self, *args, **kwargs):
+        # By the call itself: `return_probabilities` adds an output.
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
 
     def call(self, hidden, attention_mask, real=None, training=None, return_probabilities=False):
         batch, _, length = ops.shape(attention_mask)
@@ -131,7 +143,7 @@ class SelfAttention(keras.layers.Layer):
             weights = kernels.trained_attention_weights(scores, visible, scale, dropout)
         else:
             # Half of the smallest number: far below every score, and two of them do not overflow.
-            blocked = ops.cast(-0.5 * _largest(scores.dtype), scores.dtype)
+            blocked = ops.convert_to_tensor(-0.5 * _largest(scores.dtype), scores.dtype)
             scores = scores * scale + ops.where(visible, ops.zeros_like(blocked), blocked)
             probabilities = ops.softmax(scores, axis=-1)
             weights = self.dropout(probabilities, training=training)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bert.errors import InputError
 from keras_bert.layers.initializers import truncated_normal
 from keras_bert.layers.layer_normalization import LayerNormalization
 
@@ -39,12 +40,15 @@ class BertEmbeddings(keras.layers.Layer):
     Call arguments:
         tokens: integers `(batch, length)`, ids; or floats `(batch, length, hidden_dim)`, which
             stand for the rows of the token table.
-        segment_ids: integers `(batch, length)`.
+        segment_ids: integers `(batch, length)`, or None for zeros.
         position_ids: integers `(batch, length)`, or None for 0..length-1.
         training: bool.
 
     Returns:
         Floats `(batch, length, hidden_dim)`.
+
+    Raises:
+        InputError: If rows are longer than `max_sequence_length`.
 
     Example:
 
@@ -101,7 +105,9 @@ class BertEmbeddings(keras.layers.Layer):
             table.build(shape)
         self.layer_norm.build((*shape, self.hidden_dim))
 
-    def call(self, tokens, segment_ids, position_ids=None, training=None):
+    def call(self, tokens, segment_ids=None, position_ids=None, training=None):
+        if segment_ids is None:
+            segment_ids = ops.zeros(ops.shape(tokens)[:2], "int32")
         if position_ids is None:
             self.check_length(tokens.shape[1])
             # (length,) -> (1, length), the same for every row
@@ -113,14 +119,14 @@ class BertEmbeddings(keras.layers.Layer):
         return self.dropout(self.layer_norm(summed, training=training), training=training)
 
     def check_length(self, length: Any) -> None:
-        """Raises `ValueError` if a row has more places than there are positions, where known."""
+        """Raises `InputError` if a row has more places than there are positions, where known."""
         if isinstance(length, int) and length > self.max_sequence_length:
-            raise ValueError(
+            raise InputError(
                 "the length of `tokens` must not exceed `max_sequence_length`. "
                 f"Received: length={length}, max_sequence_length={self.max_sequence_length}"
             )
 
-    def compute_output_shape(self, tokens_shape, *_):
+    def compute_output_shape(self, tokens_shape, segment_ids_shape=None, position_ids_shape=None):
         return (*tokens_shape[:2], self.hidden_dim)
 
     def get_config(self):

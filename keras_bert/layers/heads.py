@@ -125,7 +125,9 @@ class MaskedLMHead(keras.layers.Layer):
             epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
         )
 
-    def build(self, sequence_output_shape, *_):
+    def build(
+        self, sequence_output_shape, masked_positions_shape=None, token_embeddings_shape=None
+    ):
         self.dense.build((None, self.hidden_dim))
         self.layer_norm.build((None, self.hidden_dim))
         self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
@@ -146,6 +148,12 @@ class MaskedLMHead(keras.layers.Layer):
         logits = ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
         # (batch * predictions, vocabulary) -> (batch, predictions, vocabulary)
         return ops.reshape(logits, (batch, predictions, self.vocabulary_size))
+
+    def compute_output_shape(
+        self, sequence_output_shape, masked_positions_shape=None, token_embeddings_shape=None
+    ):
+        positions = masked_positions_shape or (sequence_output_shape[0], None)
+        return (*positions, self.vocabulary_size)
 
     def compute_output_spec(
         self, sequence_output, masked_positions, token_embeddings, training=None
@@ -221,8 +229,11 @@ class ClassificationHead(keras.layers.Layer):
         # Losses need float32 whatever the precision of the network.
         return ops.cast(logits, "float32")
 
+    def compute_output_shape(self, hidden_shape):
+        return (*hidden_shape[:-1], self.num_classes)
+
     def compute_output_spec(self, hidden, training=None):
-        return keras.KerasTensor((*hidden.shape[:-1], self.num_classes), dtype="float32")
+        return keras.KerasTensor(self.compute_output_shape(hidden.shape), dtype="float32")
 
     def get_config(self):
         return {

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bert.errors import InputError
+
 MODES = ("weighted_sum", "concatenation")
 
 
@@ -27,7 +29,7 @@ class LayerCombination(keras.layers.Layer):
         concatenation.
 
     Raises:
-        ValueError: If `layers` is empty or `mode` unknown.
+        InputError: If `layers` is empty or `mode` unknown.
 
     Example:
 
@@ -44,19 +46,20 @@ class LayerCombination(keras.layers.Layer):
     def __init__(self, layers: Sequence[int], mode: str = "weighted_sum", **kwargs: Any):
         super().__init__(**kwargs)
         if not layers:
-            raise ValueError("`layers` must name one layer at least. Received: layers=[]")
+            raise InputError("`layers` must name one layer at least. Received: layers=[]")
         if mode not in MODES:
-            raise ValueError(f"`mode` must be one of {', '.join(MODES)}. Received: mode={mode!r}")
-        self.layers = list(layers)
+            raise InputError(f"`mode` must be one of {', '.join(MODES)}. Received: mode={mode!r}")
+        # Not `layers`, which Keras takes for the layers inside of this one.
+        self.places = list(layers)
         self.mode = mode
 
     def build(self, hidden_states_shape):
         if self.mode == "weighted_sum":
-            self.weighting = self.add_weight((len(self.layers),), "zeros", name="weighting")
+            self.weighting = self.add_weight((len(self.places),), "zeros", name="weighting")
             self.factor = self.add_weight((1,), "ones", name="factor")
 
     def call(self, hidden_states):
-        chosen = [hidden_states[layer] for layer in self.layers]
+        chosen = [hidden_states[layer] for layer in self.places]
         if self.mode == "concatenation":
             return ops.concatenate(chosen, axis=-1)
         shares = ops.unstack(ops.softmax(self.weighting), len(chosen))
@@ -66,8 +69,8 @@ class LayerCombination(keras.layers.Layer):
     def compute_output_shape(self, hidden_states_shape):
         *shape, width = hidden_states_shape[0]
         if self.mode == "concatenation" and width is not None:
-            width *= len(self.layers)
+            width *= len(self.places)
         return (*shape, width)
 
     def get_config(self):
-        return {**super().get_config(), "layers": self.layers, "mode": self.mode}
+        return {**super().get_config(), "layers": self.places, "mode": self.mode}

@@ -8,6 +8,7 @@ from keras_bert.layers.activation import activate
 from keras_bert.layers.attention import SelfAttention
 from keras_bert.layers.initializers import truncated_normal
 from keras_bert.layers.layer_normalization import ResidualLayerNormalization
+from keras_bert.layers.lora_dense import LoraDense
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -72,7 +73,7 @@ class TransformerBlock(keras.layers.Layer):
         policy = self.dtype_policy
 
         def dense(units, name):
-            return keras.layers.Dense(
+            return LoraDense(
                 units,
                 kernel_initializer=truncated_normal(initializer_range, of_encoder=True),
                 dtype=policy,
@@ -103,6 +104,13 @@ class TransformerBlock(keras.layers.Layer):
         self.intermediate.build(hidden_shape)
         self.output_dense.build((*hidden_shape[:-1], self.intermediate_dim))
         self.output_layer_norm.build(hidden_shape)
+
+    def compute_output_shape(self, hidden_shape, attention_mask_shape=None, real_shape=None):
+        return {"output": (*hidden_shape[:-1], self.hidden_dim)}
+
+    def compute_output_spec(self, *args, **kwargs):
+        # By the call itself: `return_probabilities` adds an output.
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
 
     def call(self, hidden, attention_mask, real=None, training=None, return_probabilities=False):
         attended = self.attention(

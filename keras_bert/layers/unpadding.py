@@ -40,9 +40,11 @@ class RealTokens(NamedTuple):
 def _rounded(count: Any) -> Any:
     """The next multiple of 16, or of an eighth of the largest power of two within `count`."""
     # Padding alone gets some token too: without any there would be nothing to put back.
-    count = ops.maximum(count, 1)
+    # Types are told, or Keras takes Python's numbers for halves where `floatx` is one.
+    count = ops.maximum(ops.cast(count, "int32"), ops.cast(1, "int32"))
     power = ops.floor(ops.log2(ops.cast(count, "float32")))
-    step = ops.cast(ops.maximum(ops.power(2.0, power - 3), 16), "int32")
+    step = ops.power(ops.cast(2, "float32"), power - 3)
+    step = ops.cast(ops.maximum(step, ops.cast(16, "float32")), "int32")
     return (count + step - 1) // step * step
 
 

@@ -1,21 +1,30 @@
 """What all models share: configuration, input signature, checkpoints."""
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_bert.checkpoints.checkpoint import HEADS, POOLER, Checkpoint
 from keras_bert.checkpoints.resizing import resized
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.layers.initializers import weights_will_be_loaded
+from keras_bert.models.inputs import DTYPES as INPUT_DTYPES
+from keras_bert.models.inputs import checked_inputs, input_dtype
 from keras_bert.models.taken_heads import warn_of_taken_head
+from keras_bert.models.training_flags import restore_training_flags, training_flags
 
 if keras.backend.backend() == "tensorflow":
+    from keras_bert.models.saved_model_signature import SavedModelSignature
     from keras_bert.models.tensorflow_trainer import DistributedTraining
 else:
+
+    class SavedModelSignature:
+        """Other backends save as Keras does."""
 
     class DistributedTraining:
         """Other backends train as Keras does."""
@@ -34,10 +43,7 @@ else:
                 )
 
 
-INPUT_DTYPES = {"token_ids": "int32", "segment_ids": "int32", "padding_mask": "bool"}
-
-
-class BertModel(DistributedTraining, keras.Model):
+class BertModel(DistributedTraining, SavedModelSignature, keras.Model):
     """Base of the models: a `BertConfig`, dictionaries as inputs, published weights.
 
     The weights exist as soon as the model does, so that counting, loading and saving need no
@@ -49,6 +55,12 @@ class BertModel(DistributedTraining, keras.Model):
             positions of the outputs are then zeros; real ones are the same. It needs shapes that
             may vary, which TensorFlow has outside XLA: None means there, and only there.
     """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("keras_bert."):
+            # A file in Keras' earlier format, `.h5`, holds no more than a class' bare name.
+            keras.saving.get_custom_objects().setdefault(cls.__name__, cls)
 
     def __init__(
         self, config: BertConfig | dict[str, Any], *, unpadding: bool | None = None, **kwargs: Any
@@ -68,16 +80,107 @@ class BertModel(DistributedTraining, keras.Model):
 
     def input_signature(self) -> dict[str, keras.KerasTensor]:
         """Returns the inputs with unknown batch and length."""
+        shape = (None,) * self.input_ranks[0]
         return {
-            name: keras.KerasTensor((None, None), dtype=dtype, name=name)
+            name: keras.KerasTensor(shape, dtype=dtype, name=name)
             for name, dtype in INPUT_DTYPES.items()
         }
 
+    # Possible numbers of axes of `token_ids`.
+    input_ranks: tuple[int, ...] = (2,)
+    # What a call may leave out. The mask of attention can stand for that of padding, unless a model
+    # needs to know the real tokens of each row.
+    optional_inputs: tuple[str, ...] = ("segment_ids",)
+    needs_padding_mask = False
+
+    def __call__(self, inputs, *args, **kwargs):
+        return super().__call__(self._checked(inputs), *args, **kwargs)
+
+    # Before Keras looks for the number of rows in what may be texts.
+    def fit(self, x=None, *args, **kwargs):
+        return super().fit(self._checked_data(x), *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        return super().evaluate(self._checked_data(x), *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        return super().predict(self._checked_data(x), *args, **kwargs)
+
+    def _checked(self, inputs: Any) -> dict[str, Any]:
+        optional = {*self.optional_inputs}
+        if not self.needs_padding_mask and _has_attention_mask(inputs):
+            optional.add("padding_mask")
+        required = [name for name in self.input_signature() if name not in optional]
+        return checked_inputs(inputs, required=required, ranks=self.input_ranks)
+
+    def _checked_data(self, x: Any) -> Any:
+        """Data sets and the like are checked batch by batch."""
+        is_input = isinstance(x, (Mapping, list, tuple, str, np.ndarray))
+        return self._checked(x) if is_input else x
+
+    def build(self, inputs_shape: Any = None) -> None:
+        """Makes the variables, whose sizes do not depend on the inputs'; the constructor does it.
+
+        Args:
+            inputs_shape: any. What Keras says of the inputs.
+        """
+        if not self.built:
+            self._build_layers()
+
+    def _build_layers(self) -> None:
+        """Builds the layers that a class adds to those that are models themselves."""
+
     def _build_weights(self) -> None:
-        """Makes the variables by a symbolic call; the last line of a subclass' constructor."""
-        outputs = self(self.input_signature())
-        # Dimensions of each output.
-        self.output_ranks = keras.tree.map_structure(lambda output: len(output.shape), outputs)
+        """Makes the variables; the last line of a subclass' constructor.
+
+        Not by a symbolic call: it would be part of each functional model that the model is put
+        into, which could then not be read back.
+        """
+        self.build({name: tensor.shape for name, tensor in self.input_signature().items()})
+        allow_further_layers(self)
+
+    @functools.cached_property
+    def output_ranks(self) -> Any:
+        """Numbers of axes of each output."""
+        outputs = self.compute_output_spec(self.input_signature())
+        return keras.tree.map_structure(lambda output: len(output.shape), outputs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        # By the call itself: Keras would take all outputs for floats of the compute type.
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+    def compute_output_shape(self, inputs_shape: Any) -> Any:
+        """Returns the outputs' shapes.
+
+        Args:
+            inputs_shape: dictionary of the inputs' shapes, or one shape for all of them.
+        """
+        signature = self.input_signature()
+        if not isinstance(inputs_shape, dict):
+            inputs_shape = dict.fromkeys(signature, inputs_shape)
+        inputs = {
+            name: keras.KerasTensor(shape, dtype=input_dtype(name))
+            for name, shape in inputs_shape.items()
+        }
+        outputs = self.compute_output_spec(inputs)
+        return keras.tree.map_structure(lambda output: output.shape, outputs)
+
+    def export(
+        self,
+        filepath: str | os.PathLike,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes the model for inference, as `keras.Model.export` does.
+
+        Inputs keep their names and types, and have any batch and length, where `input_signature`
+        says nothing else.
+        """
+        if input_signature is None:
+            input_signature = [self.input_signature()]
+        super().export(filepath, format, verbose, input_signature, **kwargs)
 
     @classmethod
     def from_checkpoint(
@@ -247,9 +350,27 @@ class BertModel(DistributedTraining, keras.Model):
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "config": self.config.to_dict(),
             "unpadding": self.unpadding,
+            "training_flags": training_flags(self),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         del custom_objects
-        return cls(**config)
+        config = dict(config)
+        flags = config.pop("training_flags", None)
+        model = cls(**config)
+        if not all(layer.built for layer in model.layers):
+            # Those of a subclass: what was saved of them needs a place.
+            model.compute_output_spec(model.input_signature())
+        if flags is not None:
+            restore_training_flags(model, flags)
+        return model
+
+
+def allow_further_layers(model: keras.Model) -> None:
+    """Lets the constructor of a subclass add layers to a model that is built already."""
+    model._tracker.unlock()
+
+
+def _has_attention_mask(inputs: Any) -> bool:
+    return isinstance(inputs, Mapping) and inputs.get("attention_mask") is not None

@@ -75,6 +75,9 @@ class BertClassifier(LabelledModel):
         )
         self._build_weights()
 
+    def _build_layers(self):
+        self.classification_head.build((None, self.config.hidden_dim))
+
     def call(self, inputs, training=None):
         pooled = self.encoder(inputs, training=training)["pooled_output"]
         return self.classification_head(pooled, training=training)

@@ -56,6 +56,8 @@ class BertEmbedder(TaskModel):
     """
 
     architecture = "BertModel"
+    input_ranks = (2, 3)
+    needs_padding_mask = True
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class BertEmbedder(TaskModel):
         self._build_weights()
 
     def call(self, inputs, training=None):
-        if len(inputs["segment_ids"].shape) == 2:
+        if len(inputs["padding_mask"].shape) == 2:
             vectors = self._vectors(inputs, training)
             return unit_length(vectors) if self.normalize else vectors
         rows, (batch, texts) = rows_of_texts(inputs)

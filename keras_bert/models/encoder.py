@@ -29,12 +29,12 @@ class BertEncoder(BertModel):
             unused: its weights are then neither held nor saved.
 
     Call arguments:
-        inputs: dictionary of `token_ids` and `segment_ids`, int32 `(batch, length)`,
-            `padding_mask`, bool `(batch, length)`, true on real tokens; optionally
-            `position_ids`, int32 `(batch, length)`, and `attention_mask`, bool
-            `(batch, length, length)`, which replaces the mask made from `padding_mask`. In place
-            of `token_ids`, `token_embeddings`, floats `(batch, length, hidden_dim)`, stand for the
-            rows of the token table.
+        inputs: dictionary of `token_ids`, int32 `(batch, length)`, and `padding_mask`, bool
+            `(batch, length)`, true on real tokens; optionally `segment_ids`, int32
+            `(batch, length)`, zeros by default, `position_ids`, int32 `(batch, length)`, and
+            `attention_mask`, bool `(batch, length, length)`, which replaces the mask made from
+            `padding_mask`. In place of `token_ids`, `token_embeddings`, floats
+            `(batch, length, hidden_dim)`, stand for the rows of the token table.
         training: bool.
         return_hidden_states: bool. Also return every layer's output.
         return_attentions: bool. Also return every layer's attention probabilities.
@@ -107,6 +107,14 @@ class BertEncoder(BertModel):
             )
         self._build_weights()
 
+    def _build_layers(self):
+        tokens = (None, self.config.hidden_dim)
+        self.embeddings.build((None, None))
+        for block in self.blocks:
+            block.build(tokens)
+        if self.pooler is not None:
+            self.pooler.build((None, None, self.config.hidden_dim))
+
     @property
     def token_embeddings(self):
         """The token table, `(vocabulary_size, hidden_dim)`."""
@@ -119,9 +127,7 @@ class BertEncoder(BertModel):
         if attention_mask is None:
             # (batch, key) -> (batch, 1, key), the same for every query
             attention_mask = ops.expand_dims(ops.cast(inputs["padding_mask"], "bool"), 1)
-        # Not in the symbolic call that makes the weights: its shapes are unknown.
-        symbolic = isinstance(tokens, keras.KerasTensor)
-        real = None if symbolic else self._real_tokens(inputs)
+        real = self._real_tokens(inputs)
         # (batch, length, hidden) -> (batch * length, hidden): one list of tokens until the end
         embedded = self._embed(tokens, inputs, real, training)
         hidden = ops.reshape(embedded, (-1, self.config.hidden_dim))
@@ -168,7 +174,7 @@ class BertEncoder(BertModel):
 
     def _embed(self, tokens, inputs, real, training):
         """Embeddings, `(batch, length, hidden)`, or `(1, kept, hidden)` without padding."""
-        segment_ids, position_ids = inputs["segment_ids"], inputs.get("position_ids")
+        segment_ids, position_ids = inputs.get("segment_ids"), inputs.get("position_ids")
         if real is not None:
 
             def listed(tensor):
@@ -181,7 +187,8 @@ class BertEncoder(BertModel):
                 position_ids = ops.expand_dims(real.places % ops.shape(tokens)[1], 0)
             else:
                 position_ids = listed(position_ids)
-            tokens, segment_ids = listed(tokens), listed(segment_ids)
+            tokens = listed(tokens)
+            segment_ids = None if segment_ids is None else listed(segment_ids)
         return self.embeddings(tokens, segment_ids, position_ids, training=training)
 
     def freeze(self, num_layers: int) -> None:

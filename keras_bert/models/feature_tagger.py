@@ -60,6 +60,7 @@ class BertFeatureTagger(LabelledModel):
 
     architecture = "BertFeatureTagger"
     new_heads = ("output_", "feature_lstm/", "feature_mix/")
+    needs_padding_mask = True
 
     def __init__(
         self,
@@ -103,6 +104,16 @@ class BertFeatureTagger(LabelledModel):
             self.num_tags, "classification_head", dropout=self.config.head_dropout
         )
         self._build_weights()
+
+    def _build_layers(self):
+        hidden = (None, None, self.config.hidden_dim)
+        states = [hidden] * (self.config.num_layers + 1)
+        self.combination.build(states)
+        hidden = self.combination.compute_output_shape(states)
+        for layer in self.lstm_layers:
+            layer.build(hidden)
+            hidden = layer.compute_output_shape(hidden)
+        self.classification_head.build(hidden)
 
     def call(self, inputs, training=None):
         outputs = self.encoder(inputs, training=False, return_hidden_states=True)

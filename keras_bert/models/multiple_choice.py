@@ -47,6 +47,8 @@ class BertMultipleChoice(TaskModel):
 
     architecture = "BertForMultipleChoice"
     new_heads = ("output_", "bert/pooler/")
+    input_ranks = (3,)
+    needs_padding_mask = True
 
     def __init__(self, config: BertConfig, *, unpadding: bool | None = None, **kwargs: Any):
         super().__init__(config, unpadding=unpadding, **kwargs)
@@ -55,11 +57,8 @@ class BertMultipleChoice(TaskModel):
         )
         self._build_weights()
 
-    def input_signature(self):
-        return {
-            name: keras.KerasTensor((None, None, None), dtype=tensor.dtype, name=name)
-            for name, tensor in super().input_signature().items()
-        }
+    def _build_layers(self):
+        self.classification_head.build((None, self.config.hidden_dim))
 
     def call(self, inputs, training=None):
         rows, (batch, choices) = rows_of_texts(inputs)

@@ -69,6 +69,12 @@ class BertPretrainer(TaskModel):
             self.next_sentence_head = self._make_head(2, "next_sentence_head")
         self._build_weights()
 
+    def _build_layers(self):
+        hidden = (None, None, self.config.hidden_dim)
+        self.masked_lm_head.build(hidden)
+        if self.next_sentence_head is not None:
+            self.next_sentence_head.build((None, self.config.hidden_dim))
+
     @property
     def architecture(self) -> str:
         return "BertForMaskedLM" if self.next_sentence_head is None else "BertForPreTraining"
@@ -80,7 +86,9 @@ class BertPretrainer(TaskModel):
     def input_signature(self):
         return {
             **super().input_signature(),
-            "masked_positions": keras.KerasTensor((None, None), dtype="int32"),
+            "masked_positions": keras.KerasTensor(
+                (None, None), dtype="int32", name="masked_positions"
+            ),
         }
 
     def call(self, inputs, training=None):

@@ -48,12 +48,16 @@ class BertSpanPredictor(TaskModel):
 
     architecture = "BertForQuestionAnswering"
     new_heads = ("cls/squad/",)
+    needs_padding_mask = True
 
     def __init__(self, config: BertConfig, *, unpadding: bool | None = None, **kwargs: Any):
         super().__init__(config, unpadding=unpadding, pooler=False, **kwargs)
         # The reference has no dropout here.
         self.span_head = self._make_head(2, "span_head")
         self._build_weights()
+
+    def _build_layers(self):
+        self.span_head.build((None, None, self.config.hidden_dim))
 
     def call(self, inputs, training=None):
         tokens = self.encoder(inputs, training=training)["sequence_output"]

@@ -64,6 +64,9 @@ class BertTagger(LabelledModel):
         )
         self._build_weights()
 
+    def _build_layers(self):
+        self.classification_head.build((None, None, self.config.hidden_dim))
+
     def call(self, inputs, training=None):
         tokens = self.encoder(inputs, training=training)["sequence_output"]
         return self.classification_head(tokens, training=training)

@@ -52,7 +52,7 @@ def rows_of_texts(inputs: dict[str, Any]) -> tuple[dict[str, Any], tuple[Any, An
     Returns:
         The dictionary with tensors `(batch * texts, ...)`, and the pair `(batch, texts)`.
     """
-    batch, texts = ops.shape(inputs["segment_ids"])[:2]
+    batch, texts = ops.shape(inputs["padding_mask"])[:2]
     rows = {
         name: ops.reshape(tensor, (batch * texts, *ops.shape(tensor)[2:]))
         for name, tensor in inputs.items()

@@ -1,9 +1,9 @@
 """One step of training on one replica.
 
-On one replica the step is Keras' own, and leaves the weights alone where it is not finite. A batch
-that is split among replicas or accumulation steps takes `ReplicaStep`: losses, metrics and gradients
-are sums over a part's examples, divided by what belongs to the examples of all parts, so that a
-batch gives the same step however it is split.
+On one replica the step is that of Keras, and leaves the weights alone where it is not finite. A
+batch that is split among replicas or accumulation steps takes `ReplicaStep`: losses, metrics and
+gradients are sums over the examples of a part, divided by what belongs to the examples of all
+parts, so that a batch gives the same step however it is split.
 """
 
 import warnings

@@ -26,10 +26,10 @@ class BertPreprocessor(TokenizingLayer):
             cut only if it alone exceeds the room there is.
 
     Call arguments:
-        text: strings of shape `(batch,)`, or a tuple `(a, b)` of them. A single string, or a pair
-            of single strings, makes a batch of one. For multiple choice, strings of shape
-            `(batch, choices)`; in a pair, one side may be `(batch,)` and stands beside every
-            choice.
+        text: strings of shape `(batch,)`, or a tuple `(a, b)` of them, or a list of two tensors. A
+            single string, or a pair of single strings, makes a batch of one. For multiple choice,
+            strings of shape `(batch, choices)`; in a pair, one side may be `(batch,)` and stands
+            beside every choice.
 
     Returns:
         A dictionary of `token_ids` and `segment_ids`, int32, and `padding_mask`, bool, each of
@@ -82,9 +82,12 @@ class BertPreprocessor(TokenizingLayer):
 
     def call(self, text):
         texts = [self.to_strings(part) for part in self._texts(text)]
+        if any(isinstance(part, tf.RaggedTensor) for part in texts):
+            raise InputError("`text` must be a dense tensor of strings. Received: a ragged tensor")
         ranks = [part.shape.rank for part in texts]
         if max(ranks) > 2:
             raise InputError(f"`text` must have at most two axes. Received: {max(ranks)} axes")
+        _check_counts(texts)
         if max(ranks) == 2:
             choices = tf.shape(texts[ranks.index(2)])
             # (batch,) -> (batch, choices)
@@ -119,12 +122,22 @@ class BertPreprocessor(TokenizingLayer):
 
     @staticmethod
     def _texts(text) -> tuple:
-        texts = text if isinstance(text, tuple) else (text,)
+        # A functional model that was saved gives a list, because JSON has no tuples.
+        is_pair = isinstance(text, tuple) or (
+            isinstance(text, list) and text and all(map(_is_tensor, text))
+        )
+        texts = tuple(text) if is_pair else (text,)
         if not 1 <= len(texts) <= 2:
             raise InputError(f"`text` must be one text or a pair. Received: {len(texts)} texts")
         return texts
 
     def compute_output_spec(self, text):
+        for part in self._texts(text):
+            if keras.backend.standardize_dtype(part.dtype) != "string":
+                raise InputError(
+                    '`text` must be strings, as `keras.Input(shape=(), dtype="string")` has them. '
+                    f"Received: dtype={part.dtype}"
+                )
         shape = max((part.shape for part in self._texts(text)), key=len) or (1,)
         length = self.sequence_length if self.padding == "sequence_length" else None
         dtypes = {"token_ids": "int32", "segment_ids": "int32", "padding_mask": "bool"}
@@ -139,3 +152,20 @@ class BertPreprocessor(TokenizingLayer):
             "padding": self.padding,
             "truncation": self.truncation,
         }
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, keras.KerasTensor) or tf.is_tensor(value)
+
+
+def _check_counts(texts: list[tf.Tensor]) -> None:
+    """Raises `InputError` if a pair has unequal numbers of texts, where they are known."""
+    shapes = [tuple(text.shape) or (1,) for text in texts]
+    # Axes that both have: a side of one text for each example stands beside all of its choices.
+    for sizes in zip(*shapes, strict=False):
+        known = {size for size in sizes if size is not None}
+        if len(known) > 1:
+            counts = " and ".join(str(shape[0] if len(shape) == 1 else shape) for shape in shapes)
+            raise InputError(
+                f"`text` must have as many first texts as second ones. Received: {counts}"
+            )
