@@ -77,6 +77,11 @@ class Client:
         batch_size: int or None. Inputs of more rows are cut in several requests, one after
             another, and their outputs joined, those of fewer columns with zeros or empty strings
             behind them; with None they never are.
+        secure: bool. True for TLS, by the certificates that gRPC trusts; by default what is sent
+            can be read and changed on its way.
+        credentials: `grpc.ChannelCredentials` or None. TLS with others, as of
+            `grpc.ssl_channel_credentials(root_certificates, private_key, certificate_chain)`;
+            composed with call credentials it carries a token too.
 
     Raises:
         InputError: If an argument is out of range.
@@ -87,6 +92,9 @@ class Client:
     with Client("localhost:8500", model="bert") as client:
         reply = client.predict({"text": ["some text", "another"]})
     reply["probabilities"]                     # float32 (2, classes)
+    # Behind a proxy with TLS and a certificate of one's own.
+    own = grpc.ssl_channel_credentials(Path("ca.pem").read_bytes())
+    Client("models.example.org:443", credentials=own)
     ```
 
     References:
@@ -102,6 +110,8 @@ class Client:
         deadline: float = 5.0,
         retries: int = 3,
         batch_size: int | None = 32,
+        secure: bool = False,
+        credentials: grpc.ChannelCredentials | None = None,
     ):
         if not deadline > 0:
             raise InputError(f"`deadline` must be above 0. Received: deadline={deadline}")
@@ -117,7 +127,14 @@ class Client:
         self._deadline = deadline
         self._batch_size = batch_size
         self._described: dict[str, SignatureDescription] = {}
-        self._channel = grpc.insecure_channel(address, options=_channel_options(retries))
+        options = _channel_options(retries)
+        if secure and credentials is None:
+            credentials = grpc.ssl_channel_credentials()
+        self._channel = (
+            grpc.insecure_channel(address, options=options)
+            if credentials is None
+            else grpc.secure_channel(address, credentials, options=options)
+        )
         self._prediction = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
 

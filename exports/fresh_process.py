@@ -2,7 +2,8 @@
 
     python fresh_process.py VERSION_DIRECTORY < calls.json > replies.json
 
-`calls.json` holds the inputs for each signature, `{signature: {input: values}}`.
+`calls.json` holds the inputs for each signature, `{"calls": {signature: {input: values}}}`, and
+inputs of `serving_default` to measure memory with, `{"side_by_side": [{input: values}, ...]}`.
 
 Only TensorFlow and tensorflow-text are imported, as on a server; nothing of this project, which
 is why the script is started by its path and not as a module of its package.
@@ -11,6 +12,7 @@ is why the script is started by its path and not as a module of its package.
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -59,18 +61,48 @@ def replies_of(loaded, calls: dict[str, dict]) -> dict[str, dict]:
     return replies
 
 
-def load_in_session(directory: str, calls: dict[str, dict]) -> tuple[dict[str, dict], dict]:
-    """The session loader, the way that TensorFlow Serving takes: replies and all signatures."""
-    replies = {}
+def load_in_session(
+    directory: str, calls: dict[str, dict], side_by_side: list[dict] | tuple = ()
+) -> tuple[dict[str, dict], dict, dict[str, int]]:
+    """The session loader, the way that TensorFlow Serving takes.
+
+    Returns:
+        Replies; all signatures; bytes of memory held at most before the version was loaded
+        (`tensorflow`), after it had answered the calls (`loaded`), and after it had answered those
+        of `side_by_side` at the same time (`peak`).
+    """
+    replies, memory = {}, {"tensorflow": most_memory()}
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], directory)
-        described = _described(graph)
-        for name in described:
+
+        def reply(name, call):
             signature = graph.signature_def[name]
             outputs = {key: info.name for key, info in signature.outputs.items()}
-            feeds = {info.name: calls[name][key] for key, info in signature.inputs.items()}
-            replies[name] = _told(session.run(outputs, feeds))
-    return replies, described
+            feeds = {info.name: call[key] for key, info in signature.inputs.items()}
+            return session.run(outputs, feeds)
+
+        described = _described(graph)
+        for name in described:
+            replies[name] = _told(reply(name, calls[name]))
+        memory["loaded"] = most_memory()
+        if side_by_side:
+            with ThreadPoolExecutor(len(side_by_side)) as pool:
+                list(pool.map(lambda call: reply("serving_default", call), side_by_side))
+        memory["peak"] = most_memory()
+    return replies, described, memory
+
+
+def most_memory() -> int:
+    """Bytes that this process has held at most."""
+    try:
+        # Not `getrusage`, which on Linux counts what the process that started this one held.
+        with open("/proc/self/status") as file:
+            return 1024 * next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        import resource
+
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else 1024 * most
 
 
 def _described(graph) -> dict:
@@ -106,13 +138,16 @@ def _told(reply: dict) -> dict:
 
 def main() -> None:
     directory = sys.argv[1]
-    calls = json.load(sys.stdin)
+    given = json.load(sys.stdin)
+    calls = given["calls"]
     names = operations(directory)
     answer = {"operations": names, "foreign_operations": foreign(names)}
     import tensorflow_text  # noqa: F401 - registers its operations
 
     # The session first: it gives its memory back, which TensorFlow's eager functions do not.
-    answer["session"], answer["signatures"] = load_in_session(directory, calls)
+    answer["session"], answer["signatures"], answer["memory"] = load_in_session(
+        directory, calls, given["side_by_side"]
+    )
     answer["python"] = load_in_python(directory, calls)
     answer["modules"] = sorted(set(sys.modules) & {"keras_bert", "data_gen", "exports"})
     print(json.dumps(answer))

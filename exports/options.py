@@ -72,7 +72,13 @@ class ServeOptions:
     max_queue: int = option(1000, help="requests that may wait; more are refused")
     max_rows: int = option(1024, help="rows that one request may have")
     max_message_bytes: int = option(64 << 20, help="bytes that one request may have")
-    deadline: float = option(30.0, help="seconds after which a request is given up")
+    max_total_bytes: int = option(
+        512 << 20, help="bytes of memory that requests may hold together until they are answered"
+    )
+    max_connections: int = option(512, help="connections that the REST API has at a time")
+    deadline: float = option(
+        30.0, help="seconds after which a request is given up, also one that does not arrive"
+    )
     poll_interval: float = option(1.0, help="seconds between two looks for a new version")
 
 

@@ -1,6 +1,6 @@
 """`python -m exports savedmodel`: model directory to a numbered SavedModel."""
 
-import itertools
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ import tensorflow as tf
 from exports.limits import Limits
 from exports.options import SavedModelOptions
 from exports.probes import probes
-from exports.serving_kit import check_name, write_kit, write_warm_up
+from exports.serving_kit import check_name, print_kept, write_kit, write_warm_up
 from exports.signatures.base import TaskSignatures
 from exports.signatures.families import signatures_of
 from exports.verification import DESCRIPTION, check_version
-from keras_bert.atomic import new_directory, remove_incomplete, write_json
+from exports.versions import write_version
+from keras_bert.atomic import write_json
 from keras_bert.command_line import check_at_least_one
 from keras_bert.errors import InputError
 from keras_bert.tasks.families import load_predictor
@@ -25,13 +26,16 @@ def export(options: SavedModelOptions) -> Path:
     """Writes the next version of a model; prints its directory.
 
     The version appears by one rename, after it has been verified: a server that polls the
-    directory never sees half a model, nor one that does not load.
+    directory never sees half a model, nor one that does not load. Several exports may run at once.
 
     Raises:
-        InputError: If the directory is not that of a fine-tuned model.
+        InputError: If the directory is not that of a fine-tuned model, or the output no place for
+            a directory.
     """
     check_at_least_one(options, "max_text_bytes", "max_windows")
     check_name(options.name)
+    output = Path(options.output)
+    _check_output(output)
     try:
         signatures = signatures_of(
             load_predictor(options.model),
@@ -40,21 +44,22 @@ def export(options: SavedModelOptions) -> Path:
         )
     except InputError as error:
         raise InputError(f"{options.model}: {error}") from error
-    output = Path(options.output)
-    output.mkdir(parents=True, exist_ok=True)
-    remove_incomplete(output)
     functions = signatures.concrete_functions()
     description = signatures.description(functions)
     expected = replies(functions, description)
-    version = output / str(next_version(output))
-    with new_directory(version) as temporary:
+    checked = None
+
+    def write(temporary: Path) -> None:
+        nonlocal checked
         save(signatures, functions, temporary)
         write_json(temporary / DESCRIPTION, description)
         write_warm_up(temporary, options.name, description)
         hidden = [str(Path(options.model).resolve()), str(output.resolve())]
-        check_version(temporary, expected=expected, hidden_paths=hidden)
-    size = (version / "saved_model.pb").stat().st_size
-    write_kit(output, options.name, description, size)
+        checked = check_version(temporary, expected=expected, hidden_paths=hidden)
+
+    version = write_version(output, write)
+    _, kept = write_kit(output, options.name, description, version, checked.memory)
+    print_kept(kept)
     if options.precision != "float32":
         print(_cost(signatures, expected))
     print(version)
@@ -92,10 +97,13 @@ def replies(
     return found
 
 
-def next_version(directory: Path) -> int:
-    """Returns one more than the highest version that stands in a directory."""
-    versions = (int(path.name) for path in directory.iterdir() if path.name.isdigit())
-    return max(itertools.chain([0], versions)) + 1
+def _check_output(output: Path) -> None:
+    """Refuses what cannot hold versions, before the model is loaded, which takes a while."""
+    place = next(path for path in (output, *output.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise InputError(f"`--output` must be a directory. Received: {output}; {place} is a file")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"`--output` must be writable. Received: {output}; {place} is not")
 
 
 def _cost(signatures: TaskSignatures, found: dict[str, dict[str, np.ndarray]]) -> str:

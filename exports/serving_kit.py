@@ -1,53 +1,123 @@
 """What TensorFlow Serving needs beside a model, and examples of requests."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import tensorflow as tf
 
+from keras_bert.atomic import locked, new_file, sha256_of_file, write_json
 from keras_bert.errors import InputError
 
 _TEMPLATES = Path(__file__).with_name("kit")
+# What was written last, so that a later export can tell its own files from those of users.
+_RECORD = ".kit.json"
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
-# Beside the weights: TensorFlow itself, and what one request needs.
-_BASE_MEGABYTES = 1000
+# Of the image that the manifests name: the protocol's version, which the tests run against.
+_IMAGE_TAG = "2.21.0"
+# Rows that the server computes together, and how many such batches side by side.
+BATCH_ROWS = 64
+BATCH_THREADS = 2
+# On top of what was measured: other machines have other allocators and numbers of threads.
+_MARGIN = 1.2
+_MEBIBYTE = 1 << 20
 
 
-def write_kit(directory: Path, name: str, description: Mapping[str, Any], size: int) -> list[str]:
-    """Writes the files around the versions of an export; those that are there are kept.
+def write_kit(
+    directory: Path,
+    name: str,
+    description: Mapping[str, Any],
+    version: Path,
+    memory: Mapping[str, int],
+) -> tuple[list[str], list[str]]:
+    """Writes the files around the versions of an export.
+
+    Files of an earlier export are replaced; those that were changed since are kept.
 
     Args:
         directory: That of the versions.
         name: str. The model's name on the server.
         description: See `TaskSignatures.description`.
-        size: int. Bytes of a version.
+        version: Directory of the version that was measured.
+        memory: See `Checked.memory`.
 
     Returns:
-        Names of the files written.
+        Names of the files written, and of those kept that would be others now.
     """
+    with locked(directory):
+        record_path = directory / _RECORD
+        record = _read_record(record_path)
+        values = _values(name, description, version, memory)
+        written, kept = [], []
+        for template in sorted(_TEMPLATES.iterdir()):
+            path = directory / template.name
+            text = Template(template.read_text(encoding="utf-8")).substitute(values)
+            if path.exists():
+                if path.read_bytes() == text.encode():
+                    record[path.name] = sha256_of_file(path)
+                    continue
+                if record.get(path.name) != sha256_of_file(path):
+                    kept.append(path.name)
+                    continue
+            with new_file(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+            record[path.name] = sha256_of_file(path)
+            written.append(path.name)
+        write_json(record_path, record)
+    return written, kept
+
+
+def print_kept(kept: Sequence[str]) -> None:
+    """Prints which files around the versions are not those of the newest one."""
+    if kept:
+        print(
+            f"kept {', '.join(kept)}: changed since an export wrote them, or not written by one; "
+            "their names and figures may be of an earlier version. Remove them to get new ones"
+        )
+
+
+def _values(
+    name: str, description: Mapping[str, Any], version: Path, memory: Mapping[str, int]
+) -> dict[str, Any]:
     inputs = description["signatures"]["serving_default"]["example"]
     body = json.dumps({"inputs": inputs}, ensure_ascii=False)
-    # The graph's constants are held as they were read and as kernels want them.
-    megabytes = _BASE_MEGABYTES + 3 * size // 1_000_000
-    values = {
+    size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
+    # While versions change, both are loaded.
+    model = memory["loaded"] - memory["tensorflow"]
+    return {
         "name": name,
         "inputs": json.dumps(inputs, ensure_ascii=False),
         # Within single quotes of a shell.
         "rest_body": body.replace("'", "'\\''"),
-        "memory": megabytes,
-        "memory_limit": 2 * megabytes,
+        "image": f"tensorflow/serving:{_IMAGE_TAG}",
+        "rows": BATCH_ROWS,
+        "threads": BATCH_THREADS,
+        "version": version.name,
+        "files": _mebibytes(size),
+        **{f"memory_{key}": _mebibytes(value) for key, value in memory.items()},
+        "memory": _mebibytes(_MARGIN * memory["peak"]),
+        "memory_limit": _mebibytes(_MARGIN * (memory["peak"] + model)),
     }
-    written = []
-    for template in sorted(_TEMPLATES.iterdir()):
-        path = directory / template.name
-        if not path.exists():
-            text = Template(template.read_text(encoding="utf-8")).substitute(values)
-            path.write_text(text, encoding="utf-8")
-            written.append(path.name)
-    return written
+
+
+def _mebibytes(size: float) -> int:
+    return math.ceil(size / _MEBIBYTE)
+
+
+def _hash(path: Path) -> str:
+    return sha256_of_file(path)
+
+
+def _read_record(path: Path) -> dict[str, str]:
+    """Names and hashes; none where the file is missing or damaged: then everything is kept."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def write_warm_up(version: Path, name: str, description: Mapping[str, Any]) -> None:

@@ -6,13 +6,15 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from exports.operations import REFUSED_OPERATIONS, SERVED_TEXT_OPERATIONS
 from exports.options import VerifyOptions
-from exports.probes import probes
+from exports.probes import largest_call, probes
+from exports.serving_kit import BATCH_ROWS, BATCH_THREADS
+from exports.signatures.base import TOKENS_AT_A_TIME
 from keras_bert.errors import InputError
 
 DESCRIPTION = "assets.extra/signatures.json"
@@ -22,6 +24,20 @@ _TOLERANCES = {"float32": 1e-5, "bfloat16": 3e-2, "float16": 3e-3}
 _SUM_TOLERANCE = 1e-5
 
 
+class Checked(NamedTuple):
+    """What a check of a version found.
+
+    Attributes:
+        lines: A line for each thing checked.
+        memory: Bytes that the fresh process held at most: `tensorflow`, before the version was
+            loaded; `loaded`, when every signature had answered; `peak`, when requests of the
+            largest batch had been answered side by side, as the server is configured to.
+    """
+
+    lines: list[str]
+    memory: dict[str, int]
+
+
 def verify(options: VerifyOptions) -> None:
     """Checks a version directory and prints what was checked.
 
@@ -29,7 +45,7 @@ def verify(options: VerifyOptions) -> None:
         InputError: If the directory is not an export of this project, does not load in a fresh
             process, or answers differently there.
     """
-    for line in check_version(Path(options.directory)):
+    for line in check_version(Path(options.directory)).lines:
         print(line)
 
 
@@ -38,7 +54,7 @@ def check_version(
     *,
     expected: Mapping[str, Mapping[str, np.ndarray]] | None = None,
     hidden_paths: Sequence[str] = (),
-) -> list[str]:
+) -> Checked:
     """Loads an export as Python and as TensorFlow Serving do, and compares.
 
     Args:
@@ -48,7 +64,7 @@ def check_version(
         hidden_paths: Paths of this machine that must not stand in the graph.
 
     Returns:
-        A line for each thing checked.
+        `Checked`.
 
     Raises:
         InputError: On the first failure.
@@ -57,7 +73,8 @@ def check_version(
     _check_paths(directory, hidden_paths)
     declared = description["signatures"]
     calls = probes(declared)
-    answer = _load_in_fresh_process(directory, calls)
+    largest = largest_call(description, BATCH_ROWS, TOKENS_AT_A_TIME)
+    answer = _load_in_fresh_process(directory, calls, [largest] * BATCH_THREADS)
     _check_operations(directory, answer["operations"], answer["foreign_operations"])
     for kind in ("inputs", "outputs"):
         found = {name: signature[kind] for name, signature in answer["signatures"].items()}
@@ -79,13 +96,18 @@ def check_version(
         if name in (expected or {}):
             compare(place, "the model in memory", reply, expected[name], tolerance)
     rows = sum(len(next(iter(call.values()))) for call in calls.values())
-    return [
+    memory = answer["memory"]
+    lines = [
         f"{directory}: signatures {', '.join(declared)}",
         "loads in Python and in a session, in a process with nothing but TensorFlow and "
         f"tensorflow-text; every signature answers probes alike, {rows} rows",
         "text operations, all of which TensorFlow Serving has: "
         + ", ".join(answer["foreign_operations"]),
+        f"memory: {memory['tensorflow'] >> 20} MiB before it was loaded, "
+        f"{memory['loaded'] >> 20} MiB loaded, {memory['peak'] >> 20} MiB at most for "
+        f"{BATCH_THREADS} requests of {BATCH_ROWS} rows side by side",
     ]
+    return Checked(lines, memory)
 
 
 def read_description(directory: Path) -> dict[str, Any]:
@@ -117,12 +139,14 @@ def _specs(tensors: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
     }
 
 
-def _load_in_fresh_process(directory: Path, calls: dict) -> dict[str, Any]:
+def _load_in_fresh_process(
+    directory: Path, calls: dict, side_by_side: Sequence[dict] = ()
+) -> dict[str, Any]:
     script = Path(__file__).with_name("fresh_process.py")
     # Isolated: neither the current directory nor PYTHONPATH lends the process our modules.
     result = subprocess.run(
         [sys.executable, "-I", str(script), str(directory.resolve())],
-        input=json.dumps(calls),
+        input=json.dumps({"calls": calls, "side_by_side": side_by_side}),
         capture_output=True,
         text=True,
         check=False,

@@ -5,6 +5,7 @@ at the end, so that a killed process leaves the earlier state or the new one, ne
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -57,19 +58,83 @@ def new_directory(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     if path.exists():
         raise FileExistsError(f"{path} exists already")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{path.name}-", dir=path.parent))
+    with incomplete_directory(path.parent, path.name) as temporary:
+        yield temporary
+        publish(temporary, path)
+
+
+@contextlib.contextmanager
+def incomplete_directory(parent: str | os.PathLike, name: str) -> Iterator[Path]:
+    """Yields a new temporary directory in `parent`, removed at the end if it still stands.
+
+    It is locked as long as the block runs, so that `remove_incomplete` of another process leaves
+    it alone; the lock of a process ends with it, however it ends.
+
+    Args:
+        parent: Path. It is made when it is missing.
+        name: str. What the directory is for, as a part of its name.
+    """
+    parent = Path(parent)
+    parent.mkdir(parents=True, exist_ok=True)
+    temporary, descriptor = _locked_directory(parent, name)
     try:
         yield temporary
-        temporary.chmod(0o755)  # mkdtemp makes private directories; a server must read this one.
-        # On the disk before the name is: a rename can outrun the data when the power fails.
-        for directory, _, names in os.walk(temporary):
-            for name in (*names, "."):
-                _sync(Path(directory) / name)
-        os.rename(temporary, path)
-        _sync(path.parent)
     finally:
+        os.close(descriptor)
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _locked_directory(parent: Path, name: str) -> tuple[Path, int]:
+    while True:
+        temporary = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{name}-", dir=parent))
+        # Before it is locked, another process may take it for a leftover and remove it.
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = _lock(temporary, wait=True)
+            if temporary.exists():
+                return temporary, descriptor
+            os.close(descriptor)
+
+
+def publish(temporary: Path, path: str | os.PathLike) -> None:
+    """Gives a directory its final name in one step, once all of it is on the disk.
+
+    Raises:
+        OSError: If a directory with files in it has the name.
+    """
+    temporary.chmod(0o755)  # mkdtemp makes private directories; a server must read this one.
+    # On the disk before the name is: a rename can outrun the data when the power fails.
+    for directory, _, names in os.walk(temporary):
+        for name in (*names, "."):
+            _sync(Path(directory) / name)
+    os.rename(temporary, path)
+    _sync(Path(path).parent)
+
+
+@contextlib.contextmanager
+def locked(directory: str | os.PathLike) -> Iterator[None]:
+    """Waits until no other process is in such a block of the same directory.
+
+    On file systems without locks of directories it does not wait.
+    """
+    descriptor = _lock(Path(directory), wait=True)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(directory: Path, *, wait: bool) -> int | None:
+    """A descriptor that locks a directory until it is closed; None where another one does."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if wait and not isinstance(error, BlockingIOError):
+            # There are no locks here. `remove_incomplete` gets none either and removes nothing.
+            return descriptor
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _sync(path: Path) -> None:
@@ -98,9 +163,16 @@ def sha256_of_file(path: str | os.PathLike) -> str:
 
 
 def remove_incomplete(directory: str | os.PathLike) -> None:
-    """Removes what killed processes left half-written in `directory`."""
+    """Removes what killed processes left half-written in `directory`.
+
+    Directories that a process still writes are left alone (see `incomplete_directory`).
+    """
     for path in Path(directory).glob(f"{_PREFIX}*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        if not path.is_dir():
             path.unlink(missing_ok=True)
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = _lock(path, wait=False)
+            if descriptor is not None:
+                shutil.rmtree(path, ignore_errors=True)
+                os.close(descriptor)

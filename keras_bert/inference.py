@@ -28,7 +28,8 @@ class InferenceFunction:
     Args:
         model: `BertModel`.
         precision: str or None. `"float32"`, `"bfloat16"` or `"float16"`: all weights are cast to
-            it, once, and all layers compute in it. By default as the model is.
+            it, once, and all layers compute in it. By default as the model is; nothing is cast
+            either where that is the same.
 
     Call arguments:
         inputs: the model's dictionary.
@@ -56,7 +57,7 @@ class InferenceFunction:
                 f"`precision` must be one of {', '.join(PRECISIONS)} or None. "
                 f"Received: precision={precision!r}"
             )
-        self._model = model if precision is None else _cast(model, precision)
+        self._model = model if _is_in(model, precision) else _cast(model, precision)
         self._constants: list[tuple[Any, np.ndarray]] = []
         self._variables: list[tuple[Any, tf.Variable]] = []
         for variable in self._model.variables:
@@ -100,6 +101,17 @@ def _pays_as_constant(variable: keras.Variable) -> bool:
     if len(variable.shape) < 2:
         return True
     return variable.dtype != "float32" and not variable.path.endswith("embeddings")
+
+
+def _is_in(model: BertModel, precision: str | None) -> bool:
+    """Whether a cast would change nothing: neither types nor additions that become sums."""
+    return precision is None or (
+        model.dtype_policy.name == precision
+        and all(
+            weight.dtype == precision and not weight.name.startswith("lora_")
+            for weight in model.weights
+        )
+    )
 
 
 def _cast(model: BertModel, precision: str) -> BertModel:

@@ -343,8 +343,9 @@ def check_export(directory: Any, expected: Any) -> None:
     """
     from exports.verification import check_version
 
-    lines = check_version(directory, expected=expected)
-    assert len(lines) == 3
+    lines, memory = check_version(directory, expected=expected)
+    assert len(lines) == 4
+    assert 0 < memory["tensorflow"] <= memory["loaded"] <= memory["peak"]
 
 
 def check_family(

@@ -43,6 +43,12 @@ def check(options: ServeOptions) -> None:
     if not options.name or set(options.name) & set("/:"):
         raise InputError(f"`--name` must be a name without '/' and ':'. Received: {options.name!r}")
     check_at_least_one(options, "max_batch_size", "max_rows", "max_message_bytes", "max_queue")
+    check_at_least_one(options, "max_connections")
+    if options.max_total_bytes < options.max_message_bytes:
+        raise InputError(
+            f"`--max-total-bytes` must be at least `--max-message-bytes`, "
+            f"{options.max_message_bytes}. Received: {options.max_total_bytes}"
+        )
     for name in ("rest_port", "grpc_port"):
         if not 0 <= getattr(options, name) <= 65535:
             raise InputError(

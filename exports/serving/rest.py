@@ -4,6 +4,7 @@ References:
     - https://www.tensorflow.org/tfx/serving/api_rest
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
@@ -15,8 +16,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from tensorflow_serving.apis import get_model_metadata_pb2
 
 from exports.serving import json_tensors
+from exports.serving.budget import Share
 from exports.serving.errors import HTTP_STATUS, ServingError
-from exports.serving.service import SIGNATURE_DEFINITIONS, Service
+from exports.serving.service import SIGNATURE_DEFINITIONS, Service, off_the_loop
 
 _API = "rest"
 # Numbers past 64 bits are no versions; no more digits are read.
@@ -26,9 +28,7 @@ _PATHS = ("/v1/models/{name:[^/:]+}", r"/v1/models/{name:[^/:]+}/versions/{versi
 def application(service: Service) -> web.Application:
     """Returns the REST API of a service, with its metrics."""
     handlers = _Handlers(service)
-    app = web.Application(
-        middlewares=[_errors_as_json], client_max_size=service.options.max_message_bytes
-    )
+    app = web.Application(middlewares=[_errors_as_json])
     for path in _PATHS:
         app.router.add_get(path, handlers.status)
         app.router.add_get(f"{path}/metadata", handlers.metadata)
@@ -45,8 +45,11 @@ async def _errors_as_json(
 ) -> web.StreamResponse:
     try:
         return await handler(request)
-    except web.HTTPRequestEntityTooLarge as error:
-        return _error(413, error.text)
+    except (web.HTTPRequestEntityTooLarge, web.HTTPRequestTimeout) as error:
+        response = _error(error.status, error.text)
+        # The rest of the body is not waited for.
+        response.force_close()
+        return response
     except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
         # TensorFlow Serving says 400 to every request below /v1 that it cannot read.
         status = 400 if request.path.lower().startswith("/v1/") else error.status
@@ -56,7 +59,9 @@ async def _errors_as_json(
 
 
 def _error(status: int, message: str) -> web.Response:
-    return web.json_response({"error": message}, status=status)
+    # Messages repeat what was asked: no browser shall take them for a page.
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return web.json_response({"error": message}, status=status, headers=headers)
 
 
 class _Handlers:
@@ -64,16 +69,45 @@ class _Handlers:
         self._service = service
 
     async def predict(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        with self._service.metrics.watch(_API, "Predict") as call:
-            with self._service.version(*_wanted(request)) as version:
-                document = json_tensors.parse(body)
-                signature = version.signature(document.get("signature_name", ""))
-                call.signature = signature.name
-                inputs = json_tensors.read(document, signature.inputs)
-                outputs = await self._service.predict(signature, inputs)
-            text = json_tensors.write(outputs, document)
-        return web.Response(text=text, content_type="application/json")
+        with self._service.budget.share() as share:
+            body = await self._body(request, share)
+            with self._service.metrics.watch(_API, "Predict") as call:
+                share.take(json_tensors.size_of_values(body))
+                with self._service.version(*_wanted(request)) as version:
+                    document = await off_the_loop(len(body), json_tensors.parse, body)
+                    signature = version.signature(document.get("signature_name", ""))
+                    call.signature = signature.name
+                    inputs = await off_the_loop(
+                        len(body), json_tensors.read, document, signature.inputs
+                    )
+                    outputs = await self._service.predict(signature, inputs)
+                size = sum(array.nbytes for array in outputs.values())
+                text = await off_the_loop(size, json_tensors.write, outputs, document)
+            return web.Response(text=text, content_type="application/json")
+
+    async def _body(self, request: web.Request, share: Share) -> bytearray:
+        """The body, of which no more is held than a request may have, and not for ever."""
+        options = self._service.options
+        body = bytearray()
+
+        async def read() -> None:
+            size, chunk = request.content_length or 0, b""
+            while size <= options.max_message_bytes:
+                share.take(len(chunk))
+                body.extend(chunk)
+                # Decompressed, where it was sent so.
+                chunk = await request.content.readany()
+                if not chunk:
+                    return
+                size = len(body) + len(chunk)
+            raise web.HTTPRequestEntityTooLarge(options.max_message_bytes, size)
+
+        try:
+            await asyncio.wait_for(read(), options.deadline)
+        except asyncio.TimeoutError:
+            message = f"the body did not arrive within {options.deadline:g} seconds"
+            raise web.HTTPRequestTimeout(text=message) from None
+        return body
 
     async def status(self, request: web.Request) -> web.Response:
         with self._service.metrics.watch(_API, "GetModelStatus"):

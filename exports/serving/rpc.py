@@ -1,6 +1,9 @@
 """TensorFlow Serving's gRPC API: what of it serves and describes a model."""
 
+from collections.abc import Mapping
+
 import grpc
+import numpy as np
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -11,10 +14,12 @@ from tensorflow_serving.apis import (
 )
 
 from exports.serving.errors import ServingError, invalid
-from exports.serving.service import SIGNATURE_DEFINITIONS, Service
+from exports.serving.model import Signature
+from exports.serving.service import SIGNATURE_DEFINITIONS, Service, off_the_loop
 from exports.serving.tensors import from_proto, to_proto
 
 _API = "grpc"
+_MOST_METADATA = 16 << 10
 
 
 def server(service: Service) -> grpc.aio.Server:
@@ -23,9 +28,12 @@ def server(service: Service) -> grpc.aio.Server:
         options=[
             ("grpc.max_receive_message_length", service.options.max_message_bytes),
             ("grpc.max_send_message_length", -1),
+            ("grpc.max_metadata_size", _MOST_METADATA),
             # Or two servers could share a port, and each would get half of the calls.
             ("grpc.so_reuseport", 0),
-        ]
+        ],
+        # As many may run as wait; what is beyond is refused before its message is read.
+        maximum_concurrent_rpcs=2 * service.options.max_queue,
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         _PredictionService(service), result
@@ -49,24 +57,26 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def _predict(
         self, request: predict_pb2.PredictRequest, seconds: float | None
     ) -> predict_pb2.PredictResponse:
-        with self._service.metrics.watch(_API, "Predict") as call:
+        service, size = self._service, request.ByteSize()
+        with service.metrics.watch(_API, "Predict") as call, service.budget.share() as share:
+            # The message, and the arrays made of it.
+            share.take(2 * size)
             with self._service.version(*_wanted(request)) as version:
                 signature = version.signature(request.model_spec.signature_name)
                 call.signature = signature.name
                 signature.check_filter(request.output_filter)
                 signature.check_names(request.inputs)
-                limit = self._service.options.max_message_bytes
-                inputs = {
-                    name: from_proto(name, request.inputs[name], spec, limit)
-                    for name, spec in signature.inputs.items()
-                }
+                inputs = await off_the_loop(
+                    size, _read, request, signature, service.options.max_rows
+                )
                 outputs = await self._service.predict(signature, inputs, seconds)
                 reply = predict_pb2.PredictResponse()
                 reply.model_spec.name = request.model_spec.name
                 reply.model_spec.signature_name = signature.name
                 reply.model_spec.version.value = version.number
-            for name in request.output_filter or outputs:
-                reply.outputs[name].CopyFrom(to_proto(outputs[name]))
+            chosen = {name: outputs[name] for name in request.output_filter or outputs}
+            size = sum(array.nbytes for array in chosen.values())
+            await off_the_loop(size, _write, reply, chosen)
             return reply
 
     async def GetModelMetadata(  # noqa: N802
@@ -100,6 +110,20 @@ class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
                 return self._service.status(*_wanted(request))
         except ServingError as error:
             await context.abort(error.code, error.message)
+
+
+def _read(
+    request: predict_pb2.PredictRequest, signature: Signature, most_rows: int
+) -> dict[str, np.ndarray]:
+    return {
+        name: from_proto(name, request.inputs[name], spec, most_rows)
+        for name, spec in signature.inputs.items()
+    }
+
+
+def _write(reply: predict_pb2.PredictResponse, outputs: Mapping[str, np.ndarray]) -> None:
+    for name, array in outputs.items():
+        reply.outputs[name].CopyFrom(to_proto(array))
 
 
 def _wanted(request) -> tuple[str, int | None]:

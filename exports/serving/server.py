@@ -53,7 +53,10 @@ class Server:
             # A client that goes away leaves the queue.
             handler_cancellation=True,
             shutdown_timeout=options.deadline,
+            # Also of a connection whose first request never comes, or only its beginning.
+            keepalive_timeout=options.deadline,
         )
+        self._listener: asyncio.Server | None = None
         self._watcher: asyncio.Task | None = None
 
     async def start(self) -> None:
@@ -76,14 +79,16 @@ class Server:
         await self._grpc.start()
         await self._rest.setup()
         try:
-            await web.TCPSite(self._rest, host, self._options.rest_port).start()
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._connection, host, self._options.rest_port
+            )
         except OSError as error:
             await self.stop()
             raise InputError(
                 f"cannot listen on `--host`, `--rest-port`: {error.strerror}. "
                 f"Received: {host}:{self._options.rest_port}"
             ) from error
-        self.rest_port = self._rest.addresses[0][1]
+        self.rest_port = self._listener.sockets[0].getsockname()[1]
         self._watcher = asyncio.create_task(self._versions.watch(self._options.poll_interval))
 
     async def stop(self) -> None:
@@ -92,8 +97,15 @@ class Server:
         if self._watcher:
             self._watcher.cancel()
         self._batcher.start_all()
+        if self._listener:
+            self._listener.close()
         await asyncio.gather(self._grpc.stop(self._options.deadline), self._rest.cleanup())
         await self._batcher.close()
+
+    def _connection(self) -> asyncio.BaseProtocol:
+        """What talks to a client that connects to the REST API."""
+        server = self._rest.server
+        return server() if len(server.connections) < self._options.max_connections else _Full()
 
     def _why_nothing_loads(self) -> str:
         directory = self._options.directory
@@ -103,6 +115,16 @@ class Server:
         ]
         reasons = "; ".join(failures) or "a version is a numbered directory such as 1"
         return f"{directory}: no version to serve. {reasons}"
+
+
+class _Full(asyncio.Protocol):
+    """Turns a connection away."""
+
+    def connection_made(self, transport):
+        transport.write(
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        transport.close()
 
 
 async def run(options: ServeOptions) -> None:

@@ -1,8 +1,9 @@
 """What the server answers, whichever way it is asked."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from typing import Any
 
 import grpc
 import numpy as np
@@ -10,12 +11,16 @@ from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from exports.options import ServeOptions
 from exports.serving.batching import Batcher
-from exports.serving.errors import ServingError, invalid
+from exports.serving.budget import MemoryBudget
+from exports.serving.errors import ServingError
 from exports.serving.metrics import Metrics
 from exports.serving.model import LoadedVersion, Signature
+from exports.serving.tensors import check_rows
 from exports.serving.versions import Versions
 
 SIGNATURE_DEFINITIONS = "signature_def"
+# Bytes that are read or written in less time than another thread takes to begin.
+_LITTLE = 1 << 14
 
 
 class Service:
@@ -28,6 +33,7 @@ class Service:
         metrics: `Metrics`.
 
     Attributes:
+        budget: `MemoryBudget` of all requests.
         closing: bool. Set to refuse calls while those that run are finished.
     """
 
@@ -36,6 +42,7 @@ class Service:
     ):
         self.options = options
         self.metrics = metrics
+        self.budget = MemoryBudget(options.max_total_bytes)
         self.closing = False
         self._versions = versions
         self._batcher = batcher
@@ -74,11 +81,7 @@ class Service:
         """
         signature.check_shapes(inputs)
         for name, array in inputs.items():
-            if array.shape[:1] > (self.options.max_rows,):
-                raise invalid(
-                    f"input {name!r} must have at most {self.options.max_rows} rows. "
-                    f"Received: {len(array)}"
-                )
+            check_rows(name, array.shape, self.options.max_rows)
         limit = self.options.deadline
         seconds = limit if seconds is None else min(seconds, limit)
         return await asyncio.wait_for(self._batcher.run(signature, inputs), seconds)
@@ -119,3 +122,16 @@ class Service:
                 definitions.signature_def[key].CopyFrom(definition)
         reply.metadata[SIGNATURE_DEFINITIONS].Pack(definitions)
         return reply
+
+
+async def off_the_loop(size: int, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls a function in a thread where it has so much to do that other requests would wait.
+
+    Args:
+        size: int. Bytes that the function works on.
+        function: Called with `arguments`.
+        *arguments: Any.
+    """
+    if size < _LITTLE:
+        return function(*arguments)
+    return await asyncio.to_thread(function, *arguments)

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from exports.limits import Limits
+from keras_bert.config import BertConfig
 from keras_bert.inference import InferenceFunction
 from keras_bert.models.base import INPUT_DTYPES
 from keras_bert.tasks.predictor import Predictor
@@ -138,7 +139,7 @@ class TaskSignatures(abc.ABC):
             example = {name: [values] for name, values in example.items()}
 
         def answer(**features):
-            with tf.control_dependencies(_check_same_shape(features)):
+            with tf.control_dependencies(_check_features(features, self.predictor.model.config)):
                 features = {name: tf.identity(tensor) for name, tensor in features.items()}
             return function(features)
 
@@ -255,14 +256,43 @@ def check_same_size(**texts: tf.Tensor) -> list[tf.Operation]:
     ]
 
 
-def _check_same_shape(features: Mapping[str, tf.Tensor]) -> list[tf.Operation]:
-    shape = tf.shape(features["token_ids"])
+def _check_features(features: Mapping[str, tf.Tensor], config: BertConfig) -> list[tf.Operation]:
+    """Returns the checks that features are what the model can compute with.
+
+    Kernels differ in what they make of an id outside of its table: some fail, some (on GPUs) take
+    a vector of zeros and answer a plausible number.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If they are not.
+    """
+    token_ids, segment_ids = features["token_ids"], features["segment_ids"]
+    shape = tf.shape(token_ids)
     return [
-        tf.debugging.assert_equal(
-            tf.shape(tensor), shape, message=f"{name} must have the shape of token_ids"
-        )
-        for name, tensor in features.items()
+        *(
+            tf.debugging.assert_equal(
+                tf.shape(tensor), shape, message=f"{name} must have the shape of token_ids"
+            )
+            for name, tensor in features.items()
+        ),
+        tf.debugging.assert_less_equal(
+            shape[-1],
+            config.max_sequence_length,
+            message=f"token_ids must have at most {config.max_sequence_length} columns, padding "
+            "included",
+        ),
+        _check_range("token_ids", token_ids, config.vocabulary_size),
+        _check_range("segment_ids", segment_ids, config.num_segments),
     ]
+
+
+def _check_range(name: str, ids: tf.Tensor, size: int) -> tf.Operation:
+    wrong = (ids < 0) | (ids >= size)
+    return tf.debugging.Assert(
+        ~tf.reduce_any(wrong),
+        # The first few of them.
+        [f"{name} must be from 0 to {size - 1}. Received:", tf.boolean_mask(ids, wrong)],
+        summarize=3,
+    )
 
 
 def _widened(output: tf.Tensor, length: tf.Tensor) -> tf.Tensor:

@@ -1,5 +1,6 @@
 import concurrent.futures
 import contextlib
+import shutil
 import subprocess
 import sys
 import time
@@ -149,12 +150,16 @@ class Failing(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 @contextlib.contextmanager
-def failing(*codes, address="127.0.0.1:0"):
+def failing(*codes, address="127.0.0.1:0", credentials=None):
     """A server's address, and the server, which fails."""
     servicer = Failing(codes)
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port(address)
+    port = (
+        server.add_secure_port(address, credentials)
+        if credentials
+        else server.add_insecure_port(address)
+    )
     server.start()
     try:
         yield f"127.0.0.1:{port}", servicer
@@ -201,6 +206,33 @@ def test_a_server_that_starts_late_is_reached():
         time.sleep(0.1)
         with failing(address=address):
             assert reply.result() == {}
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
+def test_tls(tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    pair = [(key.read_bytes(), certificate.read_bytes())]
+    with failing(credentials=grpc.ssl_server_credentials(pair)) as (address, servicer):
+        trusted = grpc.ssl_channel_credentials(certificate.read_bytes())
+        with Client(address, credentials=trusted, deadline=20) as client:
+            assert client.predict({"x": [1.0]}) == {}
+        # Neither in the clear, nor by the certificates that everyone trusts.
+        for arguments in ({}, {"secure": True}):
+            client = Client(address, retries=0, deadline=20, **arguments)
+            with client, pytest.raises(ClientError) as caught:
+                client.predict({"x": [1.0]})
+            assert caught.value.code == grpc.StatusCode.UNAVAILABLE
+    assert len(servicer.calls) == 1
 
 
 def test_no_server():

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from exports import saved_model, verification
+from exports import verification
 from exports.__main__ import main
 from exports.client import Client, ClientError
 from exports.probes import probes
@@ -138,12 +138,6 @@ def test_a_process_that_was_killed_is_told_by_its_signal(tmp_path, monkeypatch):
         verification._load_in_fresh_process(tmp_path, {})
 
 
-def test_versions_count_up(tmp_path):
-    (tmp_path / "7").mkdir()
-    (tmp_path / "notes").mkdir()
-    assert saved_model.next_version(tmp_path) == 8
-
-
 def test_an_export_that_fails_leaves_nothing(exported, tmp_path, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("disk full")
@@ -201,6 +195,7 @@ def test_an_operation_that_serving_lacks_is_refused(tmp_path, capsys):
     written = {
         "task": "other",
         "precision": "float32",
+        "sequence_length": 8,
         "signatures": {"serving_default": signature},
     }
     description.write_text(json.dumps(written))

@@ -1,6 +1,8 @@
 import json
+import re
 import subprocess
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
@@ -8,7 +10,15 @@ from google.protobuf import text_format
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from exports.serving_kit import WARM_UP, check_name, write_kit, write_warm_up
+from exports.serving_kit import (
+    BATCH_ROWS,
+    BATCH_THREADS,
+    WARM_UP,
+    check_name,
+    write_kit,
+    write_warm_up,
+)
+from exports.verification import _load_in_fresh_process
 from keras_bert.errors import InputError
 
 IDS = {"dtype": "int32", "shape": [None, None]}
@@ -26,10 +36,27 @@ DESCRIPTION = {
 }
 
 
+MIB = 1 << 20
+MEMORY = {"tensorflow": 500 * MIB, "loaded": 1500 * MIB, "peak": 2000 * MIB}
+
+
+def write(directory, name="my-bert", version="1", memory=MEMORY):
+    """Writes the kit beside a version with 3 MiB of weights."""
+    variables = directory / version / "variables"
+    variables.mkdir(parents=True, exist_ok=True)
+    (variables / "data").write_bytes(bytes(3 * MIB))
+    return write_kit(directory, name, DESCRIPTION, directory / version, memory)
+
+
 @pytest.fixture
 def kit(tmp_path):
-    write_kit(tmp_path, "my-bert", DESCRIPTION, 400_000_000)
+    write(tmp_path)
     return tmp_path
+
+
+def kubernetes(kit):
+    deployment, service = yaml.safe_load_all((kit / "kubernetes.yaml").read_text())
+    return deployment["spec"]["template"]["spec"], service
 
 
 def test_configurations_are_those_of_the_server(kit):
@@ -43,8 +70,8 @@ def test_configurations_are_those_of_the_server(kit):
 def test_manifests_are_of_one_mind(kit):
     compose = yaml.safe_load((kit / "compose.yaml").read_text())
     (service,) = compose["services"].values()
-    deployment, kubernetes_service = yaml.safe_load_all((kit / "kubernetes.yaml").read_text())
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    pod, kubernetes_service = kubernetes(kit)
+    (container,) = pod["containers"]
     assert service["command"] == container["args"]
     for argument in service["command"]:
         if "/" in argument:
@@ -52,7 +79,69 @@ def test_manifests_are_of_one_mind(kit):
             assert (kit / argument.rpartition("/")[2]).is_file()
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {port["name"]: port["port"] for port in kubernetes_service["spec"]["ports"]}
-    assert container["resources"]["requests"]["memory"] == "2200Mi"
+    assert service["image"] == container["image"]
+
+
+def test_memory_is_what_was_measured_with_a_margin(kit):
+    (container,) = kubernetes(kit)[0]["containers"]
+    resources = container["resources"]
+    # 1.2 times the most; and 1.2 times the most and a second version, of 1000 MiB.
+    assert resources["requests"]["memory"] == "2400Mi"
+    assert resources["limits"]["memory"] == "3600Mi"
+    compose = yaml.safe_load((kit / "compose.yaml").read_text())
+    assert compose["services"]["my-bert"]["mem_limit"] == "3600m"
+    text = (kit / "kubernetes.yaml").read_text()
+    for figure in ("500 MiB", "1500 MiB", "2000 MiB", "3 MiB", "version 1"):
+        assert figure in text
+
+
+def test_the_memory_of_a_version_has_its_variables_and_constants(tmp_path):
+    size = 48 * MIB
+    module = tf.Module()
+    module.variable = tf.Variable(tf.random.normal([size // 4]))
+    values = np.random.default_rng(0).random(size // 2, np.float32).astype("bfloat16")
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def answer(text):
+        row = tf.strings.length(text)[:, tf.newaxis]
+        constant = tf.cast(tf.constant(values)[:8], tf.float32)
+        return {"x": module.variable[:8] + constant + tf.cast(row, tf.float32)}
+
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures=answer)
+    texts = {"text": ["a", "b"]}
+    reply = _load_in_fresh_process(tmp_path / "1", {"serving_default": texts}, [texts] * 2)
+    memory = reply["memory"]
+    assert memory["loaded"] - memory["tensorflow"] >= 2 * size
+    assert memory["peak"] >= memory["loaded"]
+    write(tmp_path, memory=memory)
+    (container,) = kubernetes(tmp_path)[0]["containers"]
+    limit = int(container["resources"]["limits"]["memory"].removesuffix("Mi")) * MIB
+    assert limit >= memory["peak"] + 2 * size
+
+
+def test_nobody_else_reaches_the_server_and_it_may_do_little(kit):
+    (service,) = yaml.safe_load((kit / "compose.yaml").read_text())["services"].values()
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    pod, _ = kubernetes(kit)
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert float(container["resources"]["limits"]["cpu"]) > 0
+    for image in (service["image"], container["image"]):
+        assert re.fullmatch(r"tensorflow/serving:\d+\.\d+\.\d+", image)
+
+
+def test_what_is_batched_is_what_was_measured(kit):
+    text = (kit / "batching_parameters.txt").read_text()
+    assert f"max_batch_size {{ value: {BATCH_ROWS} }}" in text
+    assert f"num_batch_threads {{ value: {BATCH_THREADS} }}" in text
 
 
 def test_examples_hold_the_request(kit):
@@ -68,11 +157,23 @@ def test_examples_hold_the_request(kit):
     assert lines[-1] == "http://localhost:8501/v1/models/my-bert:predict"
 
 
-def test_files_that_are_there_are_kept(kit):
+def test_another_export_renews_its_files_and_names_those_it_keeps(kit):
+    assert write(kit) == ([], [])
     (kit / "models.config").write_text("mine")
     (kit / "request.sh").unlink()
-    assert write_kit(kit, "other", DESCRIPTION, 1) == ["request.sh"]
+    larger = {**MEMORY, "peak": 4000 * MIB}
+    written, kept = write(kit, version="2", memory=larger)
+    assert written == ["compose.yaml", "kubernetes.yaml", "request.sh"]
+    # It would be as it was before it was changed.
+    assert kept == ["models.config"]
     assert (kit / "models.config").read_text() == "mine"
+    assert "6000Mi" in (kit / "kubernetes.yaml").read_text()
+    # Of a kit without a record nothing is known.
+    (kit / ".kit.json").write_text("damaged")
+    written, kept = write(kit, name="other", version="2", memory=larger)
+    assert written == []
+    assert {"compose.yaml", "kubernetes.yaml", "models.config"} <= set(kept)
+    assert "my-bert" in (kit / "compose.yaml").read_text()
 
 
 def test_warm_up_asks_each_signature(tmp_path):

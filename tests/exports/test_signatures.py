@@ -60,7 +60,7 @@ def replies(exported, calls):
     examples = {name: x["example"] for name, x in description["signatures"].items()}
     calls = {**examples, **calls}
     first = as_arrays(fresh_process.replies_of(loaded, calls))
-    second, told = fresh_process.load_in_session(directory, calls)
+    second, told, _ = fresh_process.load_in_session(directory, calls)
     second = as_arrays(second)
     for name, reply in first.items():
         assert set(reply) == set(description["signatures"][name]["outputs"])
@@ -271,6 +271,44 @@ def test_inputs_of_different_sizes_are_refused(exported):
         message = "must have the same number of strings|must have the shape of token_ids"
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             loaded.signatures[name](**call)
+
+
+def test_features_that_no_model_has_are_refused(exported):
+    predictor, loaded, description, _ = exported
+    config = predictor.model.config
+    answer = loaded.signatures["serving_features"]
+    specs = description["signatures"]["serving_features"]["inputs"]
+    example = description["signatures"]["serving_features"]["example"]
+    example = {key: np.array(value) for key, value in example.items()}
+    too_long = config.max_sequence_length + 1
+    cases = [
+        ("token_ids", config.vocabulary_size, f"from 0 to {config.vocabulary_size - 1}.*Received"),
+        ("token_ids", -1, "token_ids.*Received:.*-1"),
+        ("token_ids", 2**31 - 1, "2147483647"),
+        ("segment_ids", config.num_segments, f"segment_ids.*from 0 to {config.num_segments - 1}"),
+        ("segment_ids", -(2**31), "segment_ids.*-2147483648"),
+    ]
+    for name, value, message in cases:
+        # Behind the mask too: a gather reads there.
+        for place in (0, -1):
+            array = example[name].copy()
+            array.reshape(-1)[place] = value
+            call = {**example, name: array}
+            call = {key: tf.constant(x, specs[key]["dtype"]) for key, x in call.items()}
+            with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+                answer(**call)
+    for length, fits in ((config.max_sequence_length, True), (too_long, False)):
+        call = {
+            key: tf.constant(np.resize(x[..., :1], (*x.shape[:-1], length)), specs[key]["dtype"])
+            for key, x in example.items()
+        }
+        if fits:
+            assert all(np.isfinite(x).all() for x in answer(**call).values() if x.dtype.is_floating)
+            continue
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=f"token_ids.*{length - 1} columns"
+        ):
+            answer(**call)
 
 
 def loaded_reply(exported, name, inputs):

@@ -75,6 +75,25 @@ def test_low_rank_additions_count(tiny_config, features, precision):
     assert_equal(infer(features), model(features), 1e-5)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_model_of_the_precision_is_not_copied(tiny_config, features, precision, monkeypatch):
+    model = BertClassifier(tiny_config, num_classes=2, dtype=precision)
+    other = {"float32": "bfloat16", "bfloat16": "float32"}[precision]
+
+    def copied(*_):
+        raise RuntimeError("a second model")
+
+    monkeypatch.setattr(BertClassifier, "from_config", copied)
+    infer = InferenceFunction(model, precision=precision)
+    assert_equal(infer(features), model(features), 1e-5 if precision == "float32" else 0.02)
+    with pytest.raises(RuntimeError, match="a second model"):
+        InferenceFunction(model, precision=other)
+    model.encoder.enable_lora(2)
+    # Additions become sums with the weights, which is work saved in each call.
+    with pytest.raises(RuntimeError, match="a second model"):
+        InferenceFunction(model, precision=precision)
+
+
 def test_unknown_precision(tiny_config):
     with pytest.raises(InputError, match=r"float32, bfloat16.*'int8'"):
         InferenceFunction(BertEncoder(tiny_config), precision="int8")

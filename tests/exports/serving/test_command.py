@@ -84,6 +84,8 @@ def refused(capsys, directory, *arguments):
         (["--max-queue", "0"], "`--max-queue`"),
         (["--max-rows", "0"], "`--max-rows`"),
         (["--max-message-bytes", "0"], "`--max-message-bytes`"),
+        (["--max-connections", "0"], "`--max-connections`"),
+        (["--max-total-bytes", "9"], "`--max-total-bytes`"),
         (["--deadline", "0"], "`--deadline` must be above 0. Received: 0.0"),
         (["--poll-interval", "0"], "`--poll-interval`"),
         (["--batch-timeout", "-1"], "`--batch-timeout` must be at least 0. Received: -1.0"),
