@@ -445,7 +445,7 @@ LOSSES = {
     "callable": loss(NotALoss),
     "function of Keras": loss(lambda: keras.losses.log_cosh),
     "unregistered class": loss(lambda: Unregistered([1.0, 2.0])),
-    "registered class that forgets": loss(lambda: ForgetsItsFactor(50.0)),
+    "registered class that forgets": loss(lambda: ForgetsItsFactor(3.0)),
     "own __call__": loss(OwnCall),
     "one number for a batch": loss(lambda: lambda y, p: ops.sum(squares(y, p))),
     "bfloat16": loss(lambda: keras.losses.MeanSquaredError(dtype="bfloat16")),
