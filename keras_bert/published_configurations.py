@@ -47,13 +47,7 @@ _OLD_POOLER = (
 _HARMLESS_TO_HUGGING_FACE = (
     *_OLD_POOLER,
     # Where the file comes from, and who wrote it with what.
-    *(
-        "tf_legacy_loss",
-        "transformers_version",
-        "adapter_transformers_version",
-        "finetuning_task",
-        "language",
-    ),
+    *("transformers_version", "adapter_transformers_version", "finetuning_task", "language"),
     *("languages", "name", "model_name", "description", "license", "author", "tags", "version"),
     *("tokenizer_class", "sentence_transformers", "task", "tasks", "dataset", "datasets"),
     *("sbert_ce_default_activation_function", "pretrained_model_name_or_path", "base_model"),

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import json
 
@@ -13,6 +14,12 @@ from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.models.span_predictor import BertSpanPredictor
 from keras_bert.models.tagger import BertTagger
 from keras_bert.text.tokenizer import BertTokenizer
+
+
+@pytest.fixture(scope="module")
+def tiny_config(tiny_config):
+    """A smaller one: whole models are written and read many times."""
+    return dataclasses.replace(tiny_config, num_layers=1, hidden_dim=8, intermediate_dim=16)
 
 
 def arrays_of(path):
