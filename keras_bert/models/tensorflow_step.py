@@ -104,8 +104,7 @@ class ReplicaStep:
         loss, *changes = self._summed([loss, *changes])
         connected = [gradient for gradient in gradients if gradient is not None]
         if self.replicas > 1 and connected:
-            context = tf.distribute.get_replica_context()
-            connected = context.all_reduce(tf.distribute.ReduceOp.SUM, connected)
+            connected = _sums_of_replicas(connected)
         norm = _norm(connected)
         finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
         summed = iter(connected)
@@ -267,13 +266,25 @@ class ReplicaStep:
             return tensors
         # Counts are exact in double precision too.
         flat = [tf.reshape(tf.cast(tensor, tf.float64), [-1]) for tensor in tensors]
-        context = tf.distribute.get_replica_context()
-        total = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.concat(flat, 0))
+        (total,) = _sums_of_replicas([tf.concat(flat, 0)])
         parts = tf.split(total, [tf.size(part) for part in flat], num=len(flat))
         return [
             tf.cast(tf.reshape(part, tf.shape(tensor)), tensor.dtype)
             for part, tensor in zip(parts, tensors, strict=True)
         ]
+
+
+def _sums_of_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Each tensor summed over all replicas."""
+    context, operation = tf.distribute.get_replica_context(), tf.distribute.ReduceOp.SUM
+    if keras_internals.updates_in_replicas():
+        return context.all_reduce(operation, tensors)
+
+    def across_replicas(strategy, *values):
+        return strategy.extended.batch_reduce_to(operation, [(value, value) for value in values])
+
+    # As `all_reduce`, but for its gradient, with which TensorFlow would keep the graph for ever.
+    return context.merge_call(across_replicas, args=tensors)
 
 
 def _dense(gradients: list) -> list:

@@ -86,13 +86,33 @@ def test_no_graph_is_kept(way):
 
 
 @pytest.mark.slow
+def test_no_graph_of_two_replicas_is_kept():
+    assert in_a_fresh_process("print_what_two_replicas_leave") == ["0", "0"]
+
+
+@pytest.mark.slow
 def test_twelve_fits_hold_their_memory():
-    command = [sys.executable, "-c", f"from {__name__} import *; print_memory_of_fits()"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-2000:]
-    memory = [int(line) for line in result.stdout.split()]
+    memory = [int(line) for line in in_a_fresh_process("print_memory_of_fits")]
     assert len(memory) == FITS
     assert max(memory[2:]) < 1.05 * memory[1]
+
+
+def in_a_fresh_process(function):
+    """Words that a function of this module prints."""
+    command = [sys.executable, "-c", f"from {__name__} import *; {function}()"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout.split()
+
+
+def print_what_two_replicas_leave():
+    """Entries that were added, and graphs that live."""
+    (device,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        graphs = fit()
+    gc.collect()
+    print(len(entries()), sum(graph() is not None for graph in graphs))
 
 
 def print_memory_of_fits():
