@@ -92,3 +92,8 @@ class DemoOptions:
     )
     host: str = option("127.0.0.1", help="address to listen on; 0.0.0.0 opens it to the network")
     port: int = option(7860, help="port of the page; 0 takes a free one")
+    auth_file: str | None = option(
+        None,
+        help="file with a line `user:password` for each who may see the page; without it the "
+        "environment variable KERAS_BERT_DEMO_AUTH is looked at",
+    )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import tensorflow_text  # noqa: F401 - here, where the start-up notes of TensorFlow are held back
 
+from exports.demo.authentication import credentials
+from exports.hosts import warn_if_open
 from exports.options import DemoOptions
 from keras_bert.errors import InputError
 
@@ -25,6 +27,9 @@ def demo(options: DemoOptions) -> None:
         raise InputError(
             "`demo` needs the package gradio (the extra `demo`): pip install 'keras-bert-tf[demo]'"
         )
+    pairs = credentials(options.auth_file)
+    if not pairs:
+        warn_if_open(options.host, "the page, which has no passwords (`--auth-file`),")
     from exports.demo.model import load
     from exports.demo.server import serve
 
@@ -32,7 +37,7 @@ def demo(options: DemoOptions) -> None:
     with _listen(options.host, options.port) as listener:
         model = load(Path(options.directory))
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(serve(model, listener))
+            asyncio.run(serve(model, listener, pairs))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tensorflow_text  # noqa: F401 - here, where the start-up notes of TensorFlow are held back
 
+from exports.hosts import warn_if_open
 from exports.options import ServeOptions
 from keras_bert.command_line import check_at_least_one, flag
 from keras_bert.errors import InputError
@@ -27,6 +28,7 @@ def serve(options: ServeOptions) -> None:
             f"`serve` needs the package {', '.join(missing)} (the extra `serving`): "
             "pip install 'keras-bert-tf[serving]'"
         )
+    warn_if_open(options.host, "the server, which has no passwords,")
     from exports.serving.server import run
 
     asyncio.run(run(options))
