@@ -1,50 +1,106 @@
-"""Every private name of Keras that is used, behind a function that says what it is for.
+"""Every private name of Keras and TensorFlow that is used, behind a function that says what for.
 
-Keras promises nothing about these names. They stand here so that a new release of Keras is one
-place to look at: each has a test of its own in `tests/keras_bert/test_keras_internals.py`, which
-names what broke. `OVERRIDDEN` lists the private methods that classes of this package override,
-which cannot stand here themselves.
+Nothing is promised about these names. They stand here so that a new release is one place to look
+at: each has a test in `tests/keras_bert/test_keras_internals.py`, which names what broke and where
+it is used. `INHERITED` lists those that classes of this package override or inherit, which cannot
+stand here themselves.
 """
 
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 
-# Owner in Keras, private method, where it is overridden and why.
-OVERRIDDEN = (
+# Private names that classes of this package override or inherit: the owner's module and class, the
+# name, the class of ours, and why.
+INHERITED = (
     (
-        "keras.Model",
+        "keras:Model",
         "_maybe_symbolic_build",
-        "keras_bert.models.tensorflow_trainer.DistributedTraining",
+        "keras_bert.models.tensorflow_trainer:DistributedTraining",
         "Keras takes a batch of the data to build the model, which several workers cannot",
     ),
     (
-        "keras.Model",
+        "keras:Model",
         "_make_function",
-        "keras_bert.models.tensorflow_trainer.DistributedTraining",
+        "keras_bert.models.tensorflow_trainer:DistributedTraining",
         "the logs of several replicas are equal already",
     ),
     (
-        "keras.Model",
+        "keras:Model",
         "_get_metrics_result_or_logs",
-        "keras_bert.models.tensorflow_trainer.DistributedTraining",
+        "keras_bert.models.tensorflow_trainer:DistributedTraining",
         "the logs of several replicas are results over all of them",
     ),
     (
-        "keras.Model",
+        "keras:Model",
         "_resolve_auto_jit_compile",
-        "keras_bert.models.tensorflow_trainer.DistributedTraining",
+        "keras_bert.models.tensorflow_trainer:DistributedTraining",
         "XLA would bring the padding back and compile for each length of a batch",
     ),
     (
-        "keras.optimizers.Optimizer",
+        "keras:Model",
+        "_get_save_spec",
+        "keras_bert.models.saved_model_signature:SavedModelSignature",
+        "inputs keep their names and types in LiteRT's files",
+    ),
+    (
+        "keras:Model",
+        "_default_save_signature",
+        "keras_bert.models.saved_model_signature:SavedModelSignature",
+        "inputs keep their names and types in what `tf.saved_model.save` writes",
+    ),
+    (
+        "keras.layers:Dense",
+        "_kernel",
+        "keras_bert.layers.lora_dense:LoraDense",
+        "the kernel without the additions of LoRA",
+    ),
+    (
+        "keras.optimizers:Optimizer",
         "_clip_gradients",
-        "keras_bert.training.optimizer.BertAdamW",
+        "keras_bert.training.optimizer:BertAdamW",
         "the norm is that of all gradients, in float32, and is shown",
     ),
     (
-        "keras.optimizers.Optimizer",
+        "keras.optimizers:AdamW",
         "_apply_weight_decay",
-        "keras_bert.training.optimizer.BertAdamW",
+        "keras_bert.training.optimizer:BertAdamW",
         "the decay is part of the update",
+    ),
+    (
+        "keras.optimizers:AdamW",
+        "_use_weight_decay",
+        "keras_bert.training.optimizer:BertAdamW",
+        "what `exclude_from_weight_decay` has named",
+    ),
+    (
+        "keras.optimizers:AdamW",
+        "_get_variable_index",
+        "keras_bert.training.optimizer:BertAdamW",
+        "which rate and which moments belong to a variable",
+    ),
+    (
+        "keras.optimizers:AdamW",
+        "_momentums",
+        "keras_bert.training.optimizer:BertAdamW",
+        "the update is one operation",
+    ),
+    (
+        "keras.optimizers:AdamW",
+        "_velocities",
+        "keras_bert.training.optimizer:BertAdamW",
+        "the update is one operation",
+    ),
+    (
+        "tensorflow_text:MaskValuesChooser",
+        "_mask_token_rate",
+        "keras_bert.text.ragged_masking:StatelessMaskValuesChooser",
+        "the same rates, drawn from seeds",
+    ),
+    (
+        "tensorflow_text:MaskValuesChooser",
+        "_random_token_rate",
+        "keras_bert.text.ragged_masking:StatelessMaskValuesChooser",
+        "the same rates, drawn from seeds",
     ),
 )
 
@@ -126,6 +182,17 @@ def added_losses(layer: Any) -> list[Any]:
     return layer._losses
 
 
+def unlock(model: Any) -> None:
+    """Lets layers be added to a model that is built already."""
+    model._tracker.unlock()
+
+
+def take_arguments_as_they_are(layer: Any) -> None:
+    """Keeps Keras from making numeric tensors of a layer's arguments, which may be strings."""
+    layer._convert_input_args = False
+    layer._allow_non_tensor_positional_args = True
+
+
 # ---- Metrics -------------------------------------------------------------------------------------
 
 
@@ -176,3 +243,49 @@ def updates_in_replicas() -> bool:
     import tensorflow as tf
 
     return tf.__internal__.distribute.strategy_supports_no_merge_call()
+
+
+def graph_is_compiled() -> bool:
+    """Whether XLA will compile the graph that is being made, or one around it, as a whole."""
+    import tensorflow as tf
+    from tensorflow.python.ops import control_flow_util
+
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
+def stopped_tapes() -> AbstractContextManager:
+    """Within it no gradient tape sees any operation."""
+    from tensorflow.python.eager import record
+
+    return record.stop_recording()
+
+
+def record_gradient(name: str, outputs: list, inputs: list, gradient: Any) -> None:
+    """Tells all gradient tapes what the gradient of some outputs is."""
+    from tensorflow.python.eager import record
+
+    record.record_operation(name, outputs, inputs, gradient)
+
+
+# ---- KerasHub ------------------------------------------------------------------------------------
+
+
+class HubBlock(NamedTuple):
+    """The layers of a `TransformerEncoder` of KerasHub."""
+
+    attention: Any
+    attention_layer_norm: Any
+    intermediate_dense: Any
+    output_dense: Any
+    layer_norm: Any
+
+
+def hub_block(layer: Any) -> HubBlock:
+    """The layers of a `TransformerEncoder` of KerasHub."""
+    return HubBlock(
+        layer._self_attention_layer,
+        layer._self_attention_layer_norm,
+        layer._feedforward_intermediate_dense,
+        layer._feedforward_output_dense,
+        layer._feedforward_layer_norm,
+    )

@@ -15,7 +15,16 @@ SOURCES = [*MODULES, *sorted((ROOT / "examples").glob("*.py")), *sorted(ROOT.glo
 
 # Inside keras_bert a room imports only from rooms to its left.
 ROOMS = (
-    ("errors", "reading", "published_configurations", "atomic", "command_line", "page", "figures"),
+    (
+        "errors",
+        "keras_internals",
+        "reading",
+        "published_configurations",
+        "atomic",
+        "command_line",
+        "page",
+        "figures",
+    ),
     ("config", "prepared_data"),
     ("records", "text", "layers", "checkpoints"),
     ("models",),
@@ -47,6 +56,8 @@ TENSORFLOW_MODULES = (
     "google",
     "model_garden",
     "object_graph",
+    "saved_model_signature",
+    "splitting",
     "tensorflow_gradients",
     "tensorflow_kernels",
     "tensorflow_step",

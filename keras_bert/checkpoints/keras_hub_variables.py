@@ -1,6 +1,8 @@
-"""Where KerasHub's BERT keeps its weights; it has no public names for those of its blocks."""
+"""Where KerasHub's BERT keeps its weights."""
 
 from typing import Any
+
+from keras_bert import keras_internals
 
 
 def head_variables(classifier: Any) -> dict[str, Any]:
@@ -20,16 +22,17 @@ def backbone_variables(backbone: Any) -> dict[str, Any]:
         **_dense("bert/pooler/dense", backbone.pooled_dense),
     }
     for index, layer in enumerate(backbone.transformer_layers):
-        name, attention = f"bert/encoder/layer_{index}", layer._self_attention_layer
+        name, parts = f"bert/encoder/layer_{index}", keras_internals.hub_block(layer)
+        attention = parts.attention
         variables |= {
             **_dense(f"{name}/attention/self/query", attention.query_dense),
             **_dense(f"{name}/attention/self/key", attention.key_dense),
             **_dense(f"{name}/attention/self/value", attention.value_dense),
             **_dense(f"{name}/attention/output/dense", attention.output_dense),
-            **_layer_norm(f"{name}/attention/output", layer._self_attention_layer_norm),
-            **_dense(f"{name}/intermediate/dense", layer._feedforward_intermediate_dense),
-            **_dense(f"{name}/output/dense", layer._feedforward_output_dense),
-            **_layer_norm(f"{name}/output", layer._feedforward_layer_norm),
+            **_layer_norm(f"{name}/attention/output", parts.attention_layer_norm),
+            **_dense(f"{name}/intermediate/dense", parts.intermediate_dense),
+            **_dense(f"{name}/output/dense", parts.output_dense),
+            **_layer_norm(f"{name}/output", parts.layer_norm),
         }
     return variables
 

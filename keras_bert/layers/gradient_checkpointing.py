@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bert import keras_internals
 from keras_bert.layers.transformer_block import TransformerBlock
 from keras_bert.layers.unpadding import RealTokens
 
@@ -30,7 +31,7 @@ def recomputed(
     # Seeds are drawn here, once: the second computation must drop what the first one dropped.
     seeds = {
         generator.state.path: generator.next()
-        for layer in block._flatten_layers()
+        for layer in keras_internals.layers_of(block)
         if (generator := getattr(layer, "seed_generator", None)) is not None
     }
     # Copies, because TensorFlow would count a variable's gradient twice: as an argument, and as a

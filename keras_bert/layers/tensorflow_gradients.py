@@ -14,8 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-# There is no public way to give a tape a gradient without such an entry.
-from tensorflow.python.eager import record
+from keras_bert import keras_internals
 
 _numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 _layers: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -130,11 +129,11 @@ def _layer_of(number: tf.Tensor) -> Any:
 
 def _stopped_tapes() -> AbstractContextManager:
     """Within it no tape sees any operation."""
-    return record.stop_recording()
+    return keras_internals.stopped_tapes()
 
 
 def _record_on_tapes(
     name: str, output: tf.Tensor, inputs: list[tf.Tensor], gradient_of: Callable
 ) -> None:
     """Tells all tapes what the gradient of a result is."""
-    record.record_operation(name, [output], inputs, gradient_of)
+    keras_internals.record_gradient(name, [output], inputs, gradient_of)

@@ -17,9 +17,7 @@ from typing import Any
 
 import tensorflow as tf
 
-# There is no public way to ask.
-from tensorflow.python.ops import control_flow_util
-
+from keras_bert import keras_internals
 from keras_bert.layers.tensorflow_gradients import with_gradient
 
 # The kernel computes with this epsilon, whatever the graph says (TensorFlow 2.21).
@@ -167,7 +165,7 @@ def dropout_bits(shape: Any, dropout: Any) -> tuple:
 
 def is_compiled_by_xla() -> bool:
     """Whether the graph that is being made will be compiled as a whole, for fixed shapes."""
-    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    return keras_internals.graph_is_compiled()
 
 
 def _in_one_pass(name: str, function: Callable) -> Callable:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_bert import keras_internals
 from keras_bert.checkpoints.checkpoint import HEADS, POOLER, Checkpoint
 from keras_bert.checkpoints.resizing import resized
 from keras_bert.config import BertConfig
@@ -369,7 +370,7 @@ class BertModel(DistributedTraining, SavedModelSignature, keras.Model):
 
 def allow_further_layers(model: keras.Model) -> None:
     """Lets the constructor of a subclass add layers to a model that is built already."""
-    model._tracker.unlock()
+    keras_internals.unlock(model)
 
 
 def _has_attention_mask(inputs: Any) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_bert import keras_internals
 from keras_bert.errors import InputError
 
 _SHOWN = 60
@@ -19,8 +20,7 @@ class TextLayer(keras.layers.Layer):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self._convert_input_args = False
-        self._allow_non_tensor_positional_args = True
+        keras_internals.take_arguments_as_they_are(self)
         self.supports_jit = False
         self.built = True
 
