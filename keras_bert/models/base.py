@@ -1,12 +1,10 @@
 """What all models share: configuration, input signature, checkpoints."""
 
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_bert import keras_internals
 from keras_bert.checkpoints.checkpoint import HEADS, POOLER, Checkpoint
@@ -15,7 +13,7 @@ from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.layers.initializers import weights_will_be_loaded
 from keras_bert.models.inputs import DTYPES as INPUT_DTYPES
-from keras_bert.models.inputs import checked_inputs, input_dtype
+from keras_bert.models.inputs import CheckedInputs, input_dtype
 from keras_bert.models.taken_heads import warn_of_taken_head
 from keras_bert.models.training_flags import restore_training_flags, training_flags
 
@@ -44,7 +42,7 @@ else:
                 )
 
 
-class BertModel(DistributedTraining, SavedModelSignature, keras.Model):
+class BertModel(CheckedInputs, DistributedTraining, SavedModelSignature, keras.Model):
     """Base of the models: a `BertConfig`, dictionaries as inputs, published weights.
 
     The weights exist as soon as the model does, so that counting, loading and saving need no
@@ -87,38 +85,6 @@ class BertModel(DistributedTraining, SavedModelSignature, keras.Model):
             for name, dtype in INPUT_DTYPES.items()
         }
 
-    # Possible numbers of axes of `token_ids`.
-    input_ranks: tuple[int, ...] = (2,)
-    # What a call may leave out. The mask of attention can stand for that of padding, unless a model
-    # needs to know the real tokens of each row.
-    optional_inputs: tuple[str, ...] = ("segment_ids",)
-    needs_padding_mask = False
-
-    def __call__(self, inputs, *args, **kwargs):
-        return super().__call__(self._checked(inputs), *args, **kwargs)
-
-    # Before Keras looks for the number of rows in what may be texts.
-    def fit(self, x=None, *args, **kwargs):
-        return super().fit(self._checked_data(x), *args, **kwargs)
-
-    def evaluate(self, x=None, *args, **kwargs):
-        return super().evaluate(self._checked_data(x), *args, **kwargs)
-
-    def predict(self, x, *args, **kwargs):
-        return super().predict(self._checked_data(x), *args, **kwargs)
-
-    def _checked(self, inputs: Any) -> dict[str, Any]:
-        optional = {*self.optional_inputs}
-        if not self.needs_padding_mask and _has_attention_mask(inputs):
-            optional.add("padding_mask")
-        required = [name for name in self.input_signature() if name not in optional]
-        return checked_inputs(inputs, required=required, ranks=self.input_ranks)
-
-    def _checked_data(self, x: Any) -> Any:
-        """Data sets and the like are checked batch by batch."""
-        is_input = isinstance(x, (Mapping, list, tuple, str, np.ndarray))
-        return self._checked(x) if is_input else x
-
     def build(self, inputs_shape: Any = None) -> None:
         """Makes the variables, whose sizes do not depend on the inputs'; the constructor does it.
 
@@ -139,12 +105,6 @@ class BertModel(DistributedTraining, SavedModelSignature, keras.Model):
         """
         self.build({name: tensor.shape for name, tensor in self.input_signature().items()})
         allow_further_layers(self)
-
-    @functools.cached_property
-    def output_ranks(self) -> Any:
-        """Numbers of axes of each output."""
-        outputs = self.compute_output_spec(self.input_signature())
-        return keras.tree.map_structure(lambda output: len(output.shape), outputs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         # By the call itself: Keras would take all outputs for floats of the compute type.
@@ -334,9 +294,12 @@ class BertModel(DistributedTraining, SavedModelSignature, keras.Model):
             seed=seed,
         )
         settings = {**self.get_config(), "config": checkpoint.config.to_dict()}
+        flags = settings.pop("training_flags")
         model = type(self).from_config(settings)
         model.task_specific_params = dict(self.task_specific_params)
         checkpoint.assign(model)
+        # Afterwards: the checkpoint holds sums, to which LoRA's additions come anew.
+        restore_training_flags(model, flags)
         return model
 
     def published_tensors(self) -> list:
@@ -371,7 +334,3 @@ class BertModel(DistributedTraining, SavedModelSignature, keras.Model):
 def allow_further_layers(model: keras.Model) -> None:
     """Lets the constructor of a subclass add layers to a model that is built already."""
     keras_internals.unlock(model)
-
-
-def _has_attention_mask(inputs: Any) -> bool:
-    return isinstance(inputs, Mapping) and inputs.get("attention_mask") is not None

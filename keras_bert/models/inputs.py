@@ -38,6 +38,45 @@ _ELSEWHERE = {
 _SHOWN = 60
 
 
+class CheckedInputs:
+    """Base of models that tell of wrong inputs before Keras and its backends do.
+
+    `segment_ids` that are left out are zeros.
+    """
+
+    # Possible numbers of axes of `token_ids`.
+    input_ranks: tuple[int, ...] = (2,)
+    # The mask of attention can stand for that of padding, unless a model needs to know the real
+    # tokens of each row.
+    needs_padding_mask = False
+
+    def __call__(self, inputs, *args, **kwargs):
+        return super().__call__(self._checked(inputs), *args, **kwargs)
+
+    # Before Keras looks for the number of rows in what may be texts.
+    def fit(self, x=None, *args, **kwargs):
+        return super().fit(self._checked_data(x), *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        return super().evaluate(self._checked_data(x), *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        return super().predict(self._checked_data(x), *args, **kwargs)
+
+    def _checked(self, inputs: Any) -> dict[str, Any]:
+        optional = {"segment_ids"}
+        has_mask = isinstance(inputs, Mapping) and inputs.get("attention_mask") is not None
+        if has_mask and not self.needs_padding_mask:
+            optional.add("padding_mask")
+        required = [name for name in self.input_signature() if name not in optional]
+        return checked_inputs(inputs, required=required, ranks=self.input_ranks)
+
+    def _checked_data(self, x: Any) -> Any:
+        """Data sets and the like are checked batch by batch."""
+        is_input = isinstance(x, (Mapping, list, tuple, str, np.ndarray))
+        return self._checked(x) if is_input else x
+
+
 def checked_inputs(
     inputs: Any, *, required: Collection[str], ranks: Collection[int] = (2,)
 ) -> dict[str, Any]:
