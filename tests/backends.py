@@ -1,10 +1,12 @@
-"""What each backend of Keras does in its own way: compiling a call, and its gradients."""
+"""What each backend of Keras does in its own way: compiling, gradients, and arrays of tensors."""
 
 from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
+from keras import ops
 
 # Compiling takes most of the time, and optimising is the greater half of it.
 _QUICK = {"xla_backend_optimization_level": 0}
@@ -61,3 +63,29 @@ def _values(layer: Any) -> tuple[list[Any], list[Any]]:
         [variable.value for variable in layer.trainable_variables],
         [variable.value for variable in layer.non_trainable_variables],
     )
+
+
+def flatten(value: Any) -> list[np.ndarray]:
+    """All tensors of a structure as NumPy arrays; bfloat16 as float32."""
+    arrays = []
+    for tensor in keras.tree.flatten(value):
+        # A ragged tensor is its values and the places where its rows begin and end.
+        ragged = hasattr(tensor, "nested_row_splits")
+        parts = [tensor.flat_values, *tensor.nested_row_splits] if ragged else [tensor]
+        for part in parts:
+            # NumPy does not count bfloat16 among the floats.
+            part = ops.cast(part, "float32") if "bfloat16" in str(part.dtype) else part
+            arrays.append(ops.convert_to_numpy(part))
+    return arrays
+
+
+def assert_equal(first: Any, second: Any, tolerance: float = 0.0) -> None:
+    """Asserts that two structures hold the same tensors."""
+    first, second = flatten(first), flatten(second)
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        assert one.shape == other.shape
+        if one.dtype.kind == "f":
+            np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+        else:
+            np.testing.assert_array_equal(one, other)
