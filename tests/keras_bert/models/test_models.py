@@ -190,3 +190,52 @@ def test_model_trains_with_plain_keras(tiny_config, features):
     )
     history = model.fit(features, np.array([0, 1]), epochs=20, verbose=0)
     assert history.history["loss"][-1] < 0.1 < history.history["loss"][0]
+
+
+@keras.saving.register_keras_serializable("tests")
+class ClassifierWithMore(BertClassifier):
+    """A subclass that adds a layer and changes the outputs."""
+
+    def __init__(self, config, **kwargs):
+        super().__init__(config, **kwargs)
+        self.more = keras.layers.Dense(5)
+
+    def call(self, inputs, training=None):
+        return self.more(super().call(inputs, training=training))
+
+
+def test_a_subclass_adds_layers(tiny_config, features, tmp_path):
+    model = ClassifierWithMore(tiny_config, num_classes=2)
+    expected = model(features)
+    assert expected.shape == (2, 5)
+    model.more.trainable = False
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert_equal(loaded(features), expected)
+    assert len(loaded.trainable_weights) == len(model.trainable_weights)
+
+
+def test_building_again_changes_nothing(tiny_config):
+    model = BertEncoder(tiny_config)
+    before = [id(weight) for weight in model.weights]
+    model.build({"token_ids": (2, 9), "segment_ids": (2, 9), "padding_mask": (2, 9)})
+    assert model.built
+    assert [id(weight) for weight in model.weights] == before
+    assert model.compute_output_shape((3, 7))["sequence_output"] == (3, 7, tiny_config.hidden_dim)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", keras.DTypePolicy("bfloat16"), "float64"])
+def test_precision_travels(tiny_config, features, tmp_path, dtype):
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(dtype)
+        model = BertClassifier(tiny_config, num_classes=2)
+    finally:
+        keras.config.set_dtype_policy(before)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert_equal(loaded(features), model(features))
+    name = dtype if isinstance(dtype, str) else dtype.name
+    assert loaded.encoder.blocks[1].attention.query_key_value.dtype_policy.name == name
+    again = BertClassifier.from_config(loaded.get_config())
+    assert [weight.dtype for weight in again.weights] == [weight.dtype for weight in model.weights]

@@ -8,7 +8,9 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
+from keras_bert.models.encoder import BertEncoder
 from keras_bert.text.packing import truncate_pair
 from keras_bert.text.preprocessor import BertPreprocessor
 from keras_bert.text.tokenizer import BertTokenizer
@@ -114,6 +116,54 @@ def test_texts_of_wrong_shape(tokenizer):
         preprocessor([[["a"]]])
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ([("a", "b"), ("c", "d")], ["zip(*pairs)", "('a', 'b')"]),
+        ([("a", "b", "c")], ["zip(*pairs)", "('a', 'b', 'c')"]),
+        ([["a", "b"], ["c"]], ["rows of 1, 2"]),
+        ((["a", "b"], ["c"]), ["2 and 1"]),
+        ((["a", "b"], "c"), ["2 and 1"]),
+        ((["a", "b", "c"], [["d", "e"]]), ["3 and (1, 2)"]),
+        ((tf.constant(["a"]), tf.constant(["b", "c"])), ["1 and 2"]),
+        (None, ["None"]),
+        (7, ["7"]),
+        ([1, 2], ["1 at place 0"]),
+        (["a", None], ["None at place 1"]),
+        (["a", float("nan")], ["nan at place 1"]),
+        ((["a"], [2]), ["2 at place 0"]),
+        ((["a"], None), ["None"]),
+        (np.array(["a", None], object), ["None"]),
+        (np.arange(3), ["int64"]),
+        (tf.constant([1.0]), ["float32"]),
+        ({"text": ["a"]}, ["{'text': ['a']}"]),
+        (tf.ragged.constant([["a"], ["b", "c"]]), ["ragged"]),
+        ((), ["0 texts"]),
+    ],
+)
+def test_wrong_texts_end_in_one_line(tokenizer, text, words):
+    preprocessor = BertPreprocessor(tokenizer, 8)
+    # In a graph too, where TensorFlow would add pages about it.
+    graph = tf.function(lambda: preprocessor(text))
+    for call in (lambda: preprocessor(text), graph):
+        with pytest.raises(InputError) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+        for word in ["`text`", "Received:", *words]:
+            assert word in str(caught.value)
+
+
+def test_arrays_of_python_strings_are_texts(tokenizer):
+    preprocessor = BertPreprocessor(tokenizer, 8)
+    expected = preprocessor(["the", "dog"])["token_ids"].numpy()
+    for texts in (np.array(["the", "dog"], object), np.array(["the", "dog"]), ("the", "dog")):
+        if isinstance(texts, tuple):
+            features = preprocessor((texts, texts))
+            assert features["token_ids"].shape == (2, 8)
+        else:
+            np.testing.assert_array_equal(preprocessor(texts)["token_ids"], expected)
+
+
 def test_one_giant_among_many_is_cut_before_it_is_tokenized(tokenizer):
     texts = tf.constant(["the dog"] * 999 + ["the dog ran " * 2_000_000])
     features = BertPreprocessor(tokenizer, 16, padding="longest")(texts)
@@ -186,6 +236,35 @@ def test_works_as_the_first_layer_of_a_functional_model(tokenizer):
     assert model(tf.constant(["the dog"]))["token_ids"].shape == (1, 8)
     pair = (keras.Input((), dtype="string"), keras.Input((3,), dtype="string"))
     assert BertPreprocessor(tokenizer, 8)(pair)["token_ids"].shape == (None, 3, 8)
+
+
+@pytest.mark.parametrize("padding", ["sequence_length", "longest"])
+def test_from_texts_to_classes_in_one_functional_model(tokenizer, vocabulary, tmp_path, padding):
+    import keras
+
+    config = BertConfig(
+        vocabulary_size=len(vocabulary),
+        num_layers=1,
+        hidden_dim=16,
+        num_heads=2,
+        intermediate_dim=32,
+        max_sequence_length=16,
+    )
+    texts = [keras.Input((), dtype="string", name=name) for name in ("first", "second")]
+    features = BertPreprocessor(tokenizer, 8, padding=padding)(tuple(texts))
+    pooled = BertEncoder(config)(features)["pooled_output"]
+    model = keras.Model(texts, keras.layers.Dense(2)(pooled))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, run_eagerly=True)
+    pair = [tf.constant(["the dog", "my"]), tf.constant(["ran", "him and away"])]
+    model.fit(pair, np.array([0, 1]), verbose=0)
+    expected = model(pair).numpy()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(pair), expected)
+    model.export(tmp_path / "exported", verbose=False)
+    served = tf.saved_model.load(tmp_path / "exported").serve(pair)
+    np.testing.assert_allclose(served, expected, atol=1e-5)
 
 
 def test_a_saved_model_of_the_preprocessor_answers_in_a_fresh_process(tokenizer, tmp_path):
