@@ -1,5 +1,5 @@
-import functools
 import json
+import os
 import subprocess
 import threading
 
@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from exports import verification
+from exports import fresh_process, saved_model, verification
 from exports.__main__ import main
 from exports.client import Client, ClientError
 from exports.probes import probes
@@ -19,6 +19,7 @@ from keras_bert.tasks.families import load_predictor
 from tests.conformance import check_export
 from tests.exports.local_server import running
 
+LOAD_IN_FRESH_PROCESS = verification._load_in_fresh_process
 TEXTS = ["the dog ran away", "", "a", "Café!", "[MASK] [SEP]", "x" * 300]
 
 
@@ -52,13 +53,38 @@ def probabilities(predictor, columns):
     return np.array([list(answer["probabilities"].values()) for answer in answers])
 
 
-def test_conformance(exported, monkeypatch):
+@pytest.fixture(scope="module")
+def fresh_answer():
+    """`_load_in_fresh_process`, with one process for all who ask the same."""
+    answers = {}
+
+    def load(*arguments):
+        key = repr(arguments)
+        if key not in answers:
+            answers[key] = LOAD_IN_FRESH_PROCESS(*arguments)
+        return answers[key]
+
+    return load
+
+
+def answer_here(directory, calls, side_by_side=()):
+    """What the fresh process says, from this one, which has TensorFlow already."""
+    session, signatures, memory = fresh_process.load_in_session(str(directory), calls, side_by_side)
+    names = fresh_process.operations(str(directory))
+    return {
+        "operations": names,
+        "foreign_operations": fresh_process.foreign(names),
+        "session": session,
+        "signatures": signatures,
+        "memory": memory,
+        "python": fresh_process.load_in_python(str(directory), calls),
+    }
+
+
+def test_conformance(exported, fresh_answer, monkeypatch):
     version = exported / "out" / "1"
     calls = probes(json.loads((version / DESCRIPTION).read_text())["signatures"])
-    # One fresh process is enough for two comparisons.
-    load = functools.partial(verification._load_in_fresh_process, version, calls)
-    answer = functools.cache(load)
-    monkeypatch.setattr(verification, "_load_in_fresh_process", lambda *_: answer())
+    monkeypatch.setattr(verification, "_load_in_fresh_process", fresh_answer)
     texts = calls["serving_default"]["text"]
     check_export(version, in_memory(exported, texts))
     with pytest.raises(InputError, match="the model in memory answers otherwise"):
@@ -71,11 +97,13 @@ def test_a_path_of_this_machine_is_refused(exported):
         check_version(exported / "out" / "1", hidden_paths=["serving_default"])
 
 
-def test_verify_command(exported, capsys):
+def test_verify_command(exported, fresh_answer, capsys, monkeypatch):
+    monkeypatch.setattr(verification, "_load_in_fresh_process", fresh_answer)
     assert main(["verify", str(exported / "out" / "1")]) == 0
     output = capsys.readouterr().out
     assert "session" in output
     assert "FastWordpieceTokenizeWithOffsets" in output
+    assert "MiB at most" in output
 
 
 def test_threads_get_the_same_answers(loaded):
@@ -143,6 +171,7 @@ def test_an_export_that_fails_leaves_nothing(exported, tmp_path, monkeypatch):
         raise RuntimeError("disk full")
 
     monkeypatch.setattr(tf.saved_model, "save", broken)
+    monkeypatch.setattr(saved_model, "replies", lambda *_: {})
     arguments = ["savedmodel", "--model", str(exported / "model"), "--output", str(tmp_path)]
     with pytest.raises(RuntimeError, match="disk full"):
         main(arguments)
@@ -175,7 +204,8 @@ def test_damaged_versions_are_refused(exported, tmp_path, capsys):
     refused(capsys, tmp_path / "none", "no such file")
 
 
-def test_an_operation_that_serving_lacks_is_refused(tmp_path, capsys):
+def test_an_operation_that_serving_lacks_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(verification, "_load_in_fresh_process", answer_here)
     import tensorflow_text as tf_text
 
     class Trimming(tf.Module):
@@ -202,7 +232,8 @@ def test_an_operation_that_serving_lacks_is_refused(tmp_path, capsys):
     refused(capsys, tmp_path / "1", "does not have the operation TFText>RoundRobinTrim")
 
 
-def test_every_signature_is_probed(exported, tmp_path, capsys):
+def test_every_signature_is_probed(exported, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(verification, "_load_in_fresh_process", answer_here)
     version = copy(exported / "out" / "1", tmp_path / "1")
     proto = saved_model_pb2.SavedModel()
     proto.ParseFromString((version / "saved_model.pb").read_bytes())
@@ -219,3 +250,22 @@ def test_model_of_another_vocabulary(exported, tmp_path, capsys):
     arguments = ["savedmodel", "--model", str(model), "--output", str(tmp_path / "out")]
     assert main(arguments) == 2
     assert "another vocabulary" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_an_output_that_is_no_directory(tmp_path, capsys, place):
+    (tmp_path / "file").write_text("a file")
+    output = tmp_path / place
+    # Before the model, which is not there, is looked for.
+    assert main(["savedmodel", "--model", str(tmp_path / "none"), "--output", str(output)]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "`--output`" in error
+    assert f"Received: {output}" in error
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_output_that_cannot_be_written(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    output = tmp_path / "out"
+    assert main(["savedmodel", "--model", str(tmp_path / "none"), "--output", str(output)]) == 2
+    assert "`--output` must be writable" in capsys.readouterr().err.splitlines()[-1]

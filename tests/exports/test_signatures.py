@@ -28,22 +28,43 @@ MASKED = ["the [MASK] ran.", "[MASK][MASK] day", "no mask", "a [MASK] " + "word 
 CHOICES = [["ran away", "was long now", ""], ["", "", ""], ["a", "", ""]]
 
 
-@pytest.fixture(scope="module", params=sorted(FAMILIES))
-def exported(request, tiny_config, vocabulary, tmp_path_factory):
-    """The predictor, its SavedModel as Python loads it, the description, and the directory."""
-    predictor = predictor_of(request.param, tiny_config, vocabulary)
-    signatures = signatures_of(predictor, limits=Limits(text_bytes=2000, windows=8))
-    functions = signatures.concrete_functions()
-    directory = tmp_path_factory.mktemp(request.param) / "1"
-    save(signatures, functions, directory)
-    loaded = tf.saved_model.load(str(directory))
-    return predictor, loaded, signatures.description(functions), str(directory)
+# Those that differ in what a server sees: several inputs and ragged outputs, strings of two axes,
+# outputs of three.
+WIRED = ("question_answering", "multiple_choice", "fill_mask")
 
 
 @pytest.fixture(scope="module")
-def server(exported):
+def export_of(tiny_config, vocabulary, tmp_path_factory):
+    """From a family's name to the predictor, its SavedModel as Python loads it, the description,
+    and the directory."""
+
+    @functools.cache
+    def export(name):
+        predictor = predictor_of(name, tiny_config, vocabulary)
+        signatures = signatures_of(predictor, limits=Limits(text_bytes=2000, windows=8))
+        functions = signatures.concrete_functions()
+        directory = tmp_path_factory.mktemp(name) / "1"
+        save(signatures, functions, directory)
+        loaded = tf.saved_model.load(str(directory))
+        return predictor, loaded, signatures.description(functions), str(directory)
+
+    return export
+
+
+@pytest.fixture(scope="module", params=sorted(FAMILIES))
+def exported(request, export_of):
+    return export_of(request.param)
+
+
+@pytest.fixture(scope="module", params=WIRED)
+def wired(request, export_of):
+    return export_of(request.param)
+
+
+@pytest.fixture(scope="module")
+def server(wired):
     """The local server; it runs requests as soon as they have `wire.ROWS` rows together."""
-    directory = Path(exported[3]).parent
+    directory = Path(wired[3]).parent
     with running(directory, max_batch_size=wire.ROWS, batch_timeout=60_000, deadline=60) as result:
         yield result
 
@@ -319,16 +340,16 @@ def loaded_reply(exported, name, inputs):
 
 
 @pytest.mark.parametrize("strings", [wire.TEXTS, wire.ODD], ids=["texts", "odd"])
-def test_replies_over_the_wire(exported, server, client, strings):
-    for name, signature in exported[2]["signatures"].items():
+def test_replies_over_the_wire(wired, server, client, strings):
+    for name, signature in wired[2]["signatures"].items():
         inputs = wire.inputs_of(signature, strings)
-        expected = loaded_reply(exported, name, inputs)
+        expected = loaded_reply(wired, name, inputs)
         wire.assert_replies(client.predict(inputs, signature=name), expected)
         wire.assert_replies(wire.rest_reply(server, name, inputs, signature["outputs"]), expected)
 
 
-def test_requests_of_different_widths_are_joined(exported, server, client):
-    for name, signature in exported[2]["signatures"].items():
+def test_requests_of_different_widths_are_joined(wired, server, client):
+    for name, signature in wired[2]["signatures"].items():
         inputs = wire.inputs_of(signature, wire.TEXTS)
         parts = [
             {key: array[start:end] for key, array in inputs.items()}
@@ -338,20 +359,18 @@ def test_requests_of_different_widths_are_joined(exported, server, client):
         found = together(*(functools.partial(client.predict, x, signature=name) for x in parts))
         assert server.metric("serving_batch_rows_count", signature=name) == runs + 1
         for part, reply in zip(parts, found, strict=True):
-            wire.assert_replies(reply, loaded_reply(exported, name, part), joined=True)
+            wire.assert_replies(reply, loaded_reply(wired, name, part), joined=True)
         # The client cuts, and joins replies of different widths.
         whole = {key: np.concatenate([x, np.resize(x[1:2], x.shape)]) for key, x in inputs.items()}
         reply = client.predict(whole, signature=name)
-        wire.assert_replies(reply, loaded_reply(exported, name, whole))
+        wire.assert_replies(reply, loaded_reply(wired, name, whole))
 
 
-def test_no_rows_and_unequal_rows_over_the_wire(exported, server, client):
-    for name, signature in exported[2]["signatures"].items():
+def test_no_rows_and_unequal_rows_over_the_wire(wired, server, client):
+    for name, signature in wired[2]["signatures"].items():
         inputs = wire.inputs_of(signature, wire.TEXTS)
         none = {key: array[:0] for key, array in inputs.items()}
-        wire.assert_replies(
-            client.predict(none, signature=name), loaded_reply(exported, name, none)
-        )
+        wire.assert_replies(client.predict(none, signature=name), loaded_reply(wired, name, none))
         if len(inputs) == 1:
             continue
         unequal = {key: array[number:] for number, (key, array) in enumerate(inputs.items())}
