@@ -62,6 +62,7 @@ TENSORFLOW_MODULES = (
     "tensorflow_kernels",
     "tensorflow_step",
     "tensorflow_trainer",
+    "tensorflow_update",
 )
 
 

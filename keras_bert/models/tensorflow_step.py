@@ -22,7 +22,7 @@ from keras_bert.models.splitting import (
     each_example_counts,
     metrics_of,
 )
-from keras_bert.models.summed_gradients import are_summed, summed_gradients
+from keras_bert.models.tensorflow_update import apply_gradients, sums_of_replicas
 
 # Distance between the dropout seeds of two replicas.
 _SEED_STRIDE = 1_000_003
@@ -55,7 +55,7 @@ def whole_step(model: Any, data: Any) -> dict[str, tf.Tensor]:
         norm = _norm(connected)
         finite = tf.reduce_all(tf.math.is_finite(loss)) & tf.math.is_finite(norm)
         if connected:
-            _apply(model, gradients, weights, norm, finite)
+            apply_gradients(model, gradients, weights, norm, finite)
     else:
         warnings.warn("The model does not have any trainable weights.", stacklevel=2)
     return model.compute_metrics(inputs, targets, outputs, sample_weight=sample_weight)
@@ -104,13 +104,13 @@ class ReplicaStep:
         loss, *changes = self._summed([loss, *changes])
         connected = [gradient for gradient in gradients if gradient is not None]
         if self.replicas > 1 and connected:
-            connected = _sums_of_replicas(connected)
+            connected = sums_of_replicas(connected)
         norm = _norm(connected)
         finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
         summed = iter(connected)
         gradients = [None if gradient is None else next(summed) for gradient in gradients]
         if connected:
-            _apply(model, gradients, weights, norm, finite)
+            apply_gradients(model, gradients, weights, norm, finite)
         return self._update_metrics(changes)
 
     def _seed_states(self) -> list[Any]:
@@ -266,25 +266,12 @@ class ReplicaStep:
             return tensors
         # Counts are exact in double precision too.
         flat = [tf.reshape(tf.cast(tensor, tf.float64), [-1]) for tensor in tensors]
-        (total,) = _sums_of_replicas([tf.concat(flat, 0)])
+        (total,) = sums_of_replicas([tf.concat(flat, 0)])
         parts = tf.split(total, [tf.size(part) for part in flat], num=len(flat))
         return [
             tf.cast(tf.reshape(part, tf.shape(tensor)), tensor.dtype)
             for part, tensor in zip(parts, tensors, strict=True)
         ]
-
-
-def _sums_of_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
-    """Each tensor summed over all replicas."""
-    context, operation = tf.distribute.get_replica_context(), tf.distribute.ReduceOp.SUM
-    if keras_internals.updates_in_replicas():
-        return context.all_reduce(operation, tensors)
-
-    def across_replicas(strategy, *values):
-        return strategy.extended.batch_reduce_to(operation, [(value, value) for value in values])
-
-    # As `all_reduce`, but for its gradient, with which TensorFlow would keep the graph for ever.
-    return context.merge_call(across_replicas, args=tensors)
 
 
 def _dense(gradients: list) -> list:
@@ -296,68 +283,6 @@ def _norm(gradients: list[tf.Tensor]) -> tf.Tensor:
     """The norm of all gradients together, float32."""
     squares = [2 * tf.nn.l2_loss(tf.cast(gradient, tf.float32)) for gradient in gradients]
     return tf.sqrt(tf.add_n(squares or [tf.zeros([])]))
-
-
-def _apply(model: Any, gradients: list, weights: list, norm: tf.Tensor, finite: tf.Tensor) -> None:
-    """Gives summed gradients to the optimizer, or counts a step that changes nothing."""
-    optimizer, skips = model.optimizer, model.skips
-    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    # On one replica too: the sum changes nothing there, and TensorFlow keeps its graph for ever.
-    keep_sums(optimizer)
-    if not optimizer.built:
-        # Not within the condition, whose graph would own the variables.
-        optimizer.build(weights)
-
-    def update(gradients, norm):
-        if scaled:
-            with summed_gradients(norm / tf.convert_to_tensor(optimizer.dynamic_scale.value)):
-                keras_internals.apply_finite(optimizer, gradients, weights)
-        else:
-            with summed_gradients(norm):
-                optimizer.apply(gradients, weights)
-
-    def skip():
-        if scaled:
-            keras_internals.handle_not_finite(optimizer)
-        skips.total.assign_add(1)
-        skips.in_a_row.assign_add(1)
-        return tf.constant(False)
-
-    if keras_internals.updates_in_replicas():
-
-        def take():
-            update(gradients, norm)
-            skips.in_a_row.assign(0)
-            return tf.constant(True)
-
-        tf.cond(finite, take, skip)
-        return
-
-    def across_replicas(strategy, gradients, norm, finite):
-        def take():
-            strategy.extended.call_for_each_replica(update, args=(gradients, norm))
-            skips.in_a_row.assign(0)
-            return tf.constant(True)
-
-        # The same on every replica. A condition inside a replica could not update weights.
-        tf.cond(strategy.experimental_local_results(finite)[0], take, skip)
-
-    context = tf.distribute.get_replica_context()
-    context.merge_call(across_replicas, args=(gradients, norm, finite))
-
-
-def keep_sums(optimizer: Any) -> None:
-    """Makes an optimizer of Keras take gradients as they are, where they are summed already."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    if optimizer is None or hasattr(optimizer, "sums_elsewhere"):
-        return
-
-    def reduce_once(original, gradients_and_variables):
-        pairs = list(gradients_and_variables)
-        return pairs if are_summed() else original(pairs)
-
-    keras_internals.replace_gradient_sum(optimizer, reduce_once)
-    optimizer.sums_elsewhere = True
 
 
 def _moved(state: Any, replica: Any, direction: int) -> tf.Tensor:

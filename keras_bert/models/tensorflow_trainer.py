@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from keras_bert import keras_internals
 from keras_bert.errors import InputError
-from keras_bert.models.tensorflow_step import ReplicaStep, keep_sums, whole_step, with_length
+from keras_bert.models.tensorflow_step import ReplicaStep, whole_step, with_length
+from keras_bert.models.tensorflow_update import keep_sums
 
 # Steps between two looks at the count of those that were not finite: a look waits for the device.
 _STEPS_BETWEEN_LOOKS = 50
