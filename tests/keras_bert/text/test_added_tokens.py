@@ -284,7 +284,9 @@ def test_an_export_holds_what_tensorflow_serving_has(tmp_path):
     assert {name for name in names if not hasattr(tf.raw_ops, name)} <= SERVED_TEXT_OPERATIONS
     # A table would have to be initialised by whoever loads the graph.
     assert not [name for name in names if "HashTable" in name or name in REFUSED_OPERATIONS]
-    loaded = tf.saved_model.load(tmp_path).tokenize(tf.constant(TEXTS))
+    # Held by its name: its variables live as long as it does.
+    module = tf.saved_model.load(tmp_path)
+    loaded = module.tokenize(tf.constant(TEXTS))
     for part, expected in zip(loaded, tokenizer.tokenize_with_offsets(TEXTS), strict=True):
         assert part.numpy().tolist() == expected.to_tensor(-1).numpy().tolist()
 

@@ -263,7 +263,9 @@ def test_from_texts_to_classes_in_one_functional_model(tokenizer, vocabulary, tm
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(pair), expected)
     model.export(tmp_path / "exported", verbose=False)
-    served = tf.saved_model.load(tmp_path / "exported").serve(pair)
+    # Held by its name: its variables live as long as it does.
+    exported = tf.saved_model.load(tmp_path / "exported")
+    served = exported.serve(pair)
     np.testing.assert_allclose(served, expected, atol=1e-5)
 
 
