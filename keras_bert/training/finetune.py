@@ -121,7 +121,9 @@ def _finetune(
             bias_correction=True,
             layer_decay=options.layer_decay,
         )
-        model.compile(optimizer, loss=predictor.loss(), metrics=predictor.metrics())
+        model.compile(
+            optimizer, loss=predictor.loss(), metrics=predictor.metrics(), jit_compile=False
+        )
     inputs = {} if is_prepared(options.data) else {"data": fingerprint(options.data)}
     run.create(inputs={**inputs, "init": fingerprint(folder_of(options.init)), **devices(strategy)})
 

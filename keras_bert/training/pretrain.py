@@ -94,7 +94,8 @@ def _pretrain(
             model = BertPretrainer.from_checkpoint(options.init, next_sentence=pairs, dtype=policy)
         else:
             model = BertPretrainer(config, next_sentence=pairs, dtype=policy)
-        model.compile(_optimizer(options), **pretraining_losses(pairs=pairs))
+        losses = pretraining_losses(pairs=pairs)
+        model.compile(_optimizer(options), **losses, jit_compile=False)
     model.gradient_accumulation_steps = options.gradient_accumulation_steps
     run.create(inputs={**_fingerprints(options), **devices(strategy)})
 
