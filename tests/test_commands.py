@@ -309,7 +309,7 @@ def test_wrong_input_is_one_line_with_exit_code_2(work, tmp_path, capsys):
     config.write_text('{"vocabulary_size": 7}')
     fails(capsys, [*pretrain, "--model", str(config)], "vocabulary_size=7")
     config.write_text('{"vocab_size": 120, "hidden_size": 100, "num_attention_heads": 12}')
-    fails(capsys, [*pretrain, "--model", str(config)], "hidden_dim=100, num_heads=12")
+    fails(capsys, [*pretrain, "--model", str(config)], "hidden_size=100, num_attention_heads=12")
 
     finetune = finetuning(work, "unused", "--output", f"{tmp_path}/run")
     fails(capsys, [*finetune, "--task", "none"], "task='none'")
