@@ -13,6 +13,7 @@ from data_gen.statistics import LABEL_RATES
 from keras_bert.atomic import sha256_of_file
 from keras_bert.errors import InputError
 from keras_bert.records import LABEL, LENGTHS, Manifest, damage_in, parse_examples
+from keras_bert.records.untuned import untuned
 from keras_bert.text.vocabulary import Vocabulary
 
 _ROWS_AT_A_TIME = 1024
@@ -239,7 +240,7 @@ def read_batches(
 
     places = (tf.range(len(paths), dtype=tf.int64), paths, tf.constant(chosen, tf.int64))
     dataset = tf.data.Dataset.from_tensor_slices(places).flat_map(read).batch(_ROWS_AT_A_TIME)
-    dataset = dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    dataset = untuned(dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2))
     try:
         for batch in dataset.as_numpy_iterator():
             yield {**batch, "original_ids": _checked_originals(directory, batch, manifest)}

@@ -6,8 +6,9 @@ gradients are sums over the examples of a part, divided by what belongs to the e
 parts, so that a batch gives the same step however it is split.
 """
 
+import contextlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -26,6 +27,25 @@ from keras_bert.models.tensorflow_update import apply_gradients, sums_of_replica
 
 # Distance between the dropout seeds of two replicas.
 _SEED_STRIDE = 1_000_003
+
+
+@contextlib.contextmanager
+def lifted_variables() -> Iterator[None]:
+    """Makes variables outside of the graph in which they are asked for.
+
+    The first step makes what optimizer, losses and metrics lack. A `tf.function` that makes
+    variables itself is traced twice.
+    """
+
+    def lifted(next_creator, **arguments):
+        if not callable(arguments["initial_value"]):
+            return next_creator(**arguments)  # It may be of the graph.
+        arguments["experimental_enable_variable_lifting"] = False
+        with tf.init_scope():
+            return next_creator(**arguments)
+
+    with tf.variable_creator_scope(lifted):
+        yield
 
 
 def whole_step(model: Any, data: Any) -> dict[str, tf.Tensor]:

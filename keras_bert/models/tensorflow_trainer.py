@@ -14,7 +14,12 @@ import tensorflow as tf
 
 from keras_bert import keras_internals
 from keras_bert.errors import InputError
-from keras_bert.models.tensorflow_step import ReplicaStep, whole_step, with_length
+from keras_bert.models.tensorflow_step import (
+    ReplicaStep,
+    lifted_variables,
+    whole_step,
+    with_length,
+)
 from keras_bert.models.tensorflow_update import keep_sums
 
 # Steps between two looks at the count of those that were not finite: a look waits for the device.
@@ -174,12 +179,16 @@ class DistributedTraining:
             )
 
     def train_step(self, data):
-        return ReplicaStep(self, data).train() if self._is_split else whole_step(self, data)
+        if self._is_split:
+            return ReplicaStep(self, data).train()
+        with lifted_variables():
+            return whole_step(self, data)
 
     def test_step(self, data):
-        return (
-            ReplicaStep(self, data).evaluate() if self._is_distributed else super().test_step(data)
-        )
+        if self._is_distributed:
+            return ReplicaStep(self, data).evaluate()
+        with lifted_variables():
+            return super().test_step(data)
 
     def _has_own(self, step: str) -> bool:
         """Whether a subclass overrides a step, which then knows itself how a batch is split."""

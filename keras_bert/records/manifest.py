@@ -19,6 +19,7 @@ from keras_bert.atomic import new_file, sha256_of_file, write_json
 from keras_bert.errors import InputError
 from keras_bert.reading import inside, read_json_object
 from keras_bert.records.examples import LABEL, verify_example
+from keras_bert.records.untuned import untuned
 
 FORMAT = "keras-bert-tf pre-training shards"
 FORMAT_VERSION = 2
@@ -157,7 +158,7 @@ def verify_shards(directory: str | os.PathLike) -> Manifest:
         count = 0
         try:
             # Batches, because each step of a data set takes longer than the check of a record.
-            records = tf.data.TFRecordDataset(str(path)).batch(_RECORDS_AT_A_TIME)
+            records = untuned(tf.data.TFRecordDataset(str(path)).batch(_RECORDS_AT_A_TIME))
             for record in itertools.chain.from_iterable(records.as_numpy_iterator()):
                 verify_example(record, manifest, f"{path}, example {count}")
                 count += 1

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.errors import InputError
+from keras_bert.records.untuned import untuned
 from keras_bert.tasks.rows import Rows
 
 
@@ -115,9 +116,8 @@ def training_batches(
         dataset = tf.data.Dataset.from_generator(
             indices, output_signature=tf.TensorSpec([None], tf.int64)
         )
-        return dataset.map(rows.batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
-            tf.data.AUTOTUNE
-        )
+        dataset = dataset.map(rows.batch, num_parallel_calls=tf.data.AUTOTUNE)
+        return untuned(dataset.prefetch(tf.data.AUTOTUNE))
 
     if replicas == 1:
         return of_host()

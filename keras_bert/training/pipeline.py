@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_bert.errors import InputError
 from keras_bert.records import LABEL, Manifest, parse_examples
+from keras_bert.records.untuned import untuned
 from keras_bert.text.masking import MaskedLMMasker
 from keras_bert.text.stateless import fold_in
 from keras_bert.training.example_streams import ExampleStreams
@@ -99,7 +100,8 @@ def pretraining_dataset(
         size = (host + 1) * batch_size // hosts - host * batch_size // hosts
         parts = [(i + 1) * size // devices - i * size // devices for i in range(devices)]
         dataset = dataset.rebatch(parts[0] if len(set(parts)) == 1 else parts)
-    return dataset.map(to_batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    dataset = dataset.map(to_batch, num_parallel_calls=tf.data.AUTOTUNE)
+    return untuned(dataset.prefetch(tf.data.AUTOTUNE))
 
 
 def distributed_pretraining_dataset(

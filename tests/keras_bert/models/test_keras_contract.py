@@ -284,3 +284,41 @@ def test_xla_is_asked_for_by_name(monkeypatch):
         assert model.jit_compile is False
     model.compile("sgd", "mse", jit_compile=True)
     assert model.jit_compile is True
+
+
+class Lazy(keras.metrics.Metric):
+    """Makes its variables in its first update: one from an initialiser, one from a tensor."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        if not hasattr(self, "total"):
+            self.total = self.add_variable((), initializer="zeros", name="total")
+        self.total.assign_add(keras.ops.sum(keras.ops.cast(y_pred, "float32")))
+
+    def result(self):
+        return self.total + 0.0
+
+
+@on_tensorflow
+@pytest.mark.parametrize("optimizer", ["adam", "loss_scale_optimizer"])
+def test_a_step_is_traced_once(optimizer):
+    """Variables of the optimizer, the losses and the metrics are made within the first step."""
+    traces = []
+
+    def counted(base):
+        class Counted(base):
+            def call(self, inputs, training=None):
+                traces.append(training)
+                return super().call(inputs, training=training)
+
+        return Counted
+
+    if optimizer == "loss_scale_optimizer":
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
+    model, data = make_model("spans", counted), data_of("spans")
+    metrics = {"start_logits": ["accuracy", Lazy(name="lazy")], "end_logits": "accuracy"}
+    model.compile(optimizer, CROSS_ENTROPY(), metrics=metrics)
+    traces.clear()
+    history = model.fit(**data, batch_size=8, epochs=2, verbose=0, validation_split=0.5).history
+    assert traces == [True, False]
+    assert {"start_logits_loss", "start_logits_accuracy", "start_logits_lazy"} <= history.keys()
+    assert len(model.optimizer.variables) > len(model.trainable_variables)

@@ -14,6 +14,7 @@ from keras_bert.training.example_batches import (
     epoch_order,
     training_batches,
 )
+from keras_bert.training.input_meter import InputMeter
 
 LENGTHS = np.random.default_rng(0).integers(3, 60, 1000)
 
@@ -81,6 +82,12 @@ def test_batches_hold_the_rows(rows):
         assert features["padding_mask"].numpy().sum(axis=1).tolist() == LENGTHS[indices].tolist()
         longest = max(LENGTHS[indices])
         assert features["token_ids"].shape == (8, min(-(-longest // 16) * 16, 64))
+
+
+def test_no_tuner_holds_up_the_end(rows):
+    dataset = training_batches(rows, tf.distribute.get_strategy(), batch_size=8, seed=3)
+    # As training has it.
+    assert InputMeter().watch(dataset).options().autotune.enabled is False
 
 
 def test_devices_share_each_batch(rows):

@@ -27,11 +27,15 @@ def shards(tmp_path_factory, vocabulary):
     return directory, finish_shards(directory, vocabulary, written, length=32)
 
 
-def batches(shards, vocabulary, count=None, **options):
+def dataset_of(shards, vocabulary, **options):
     directory, manifest = shards
     options = {"batch_size": 7, "seed": 1, **options}
     masker = MaskedLMMasker(vocabulary, 5, mask_token_rate=0.0, random_token_rate=0.0)
-    dataset = pretraining_dataset(directory, manifest, masker, **options)
+    return pretraining_dataset(directory, manifest, masker, **options)
+
+
+def batches(shards, vocabulary, count=None, **options):
+    dataset = dataset_of(shards, vocabulary, **options)
     return list((dataset if count is None else dataset.take(count)).as_numpy_iterator())
 
 
@@ -48,6 +52,10 @@ def masks_by_number(batch):
 def test_every_example_once_in_an_epoch(shards, vocabulary):
     found = [n for batch in batches(shards, vocabulary, epochs=1) for n in numbers(batch)]
     assert sorted(found) == list(range(10, 31))
+
+
+def test_no_tuner_holds_up_the_end(shards, vocabulary):
+    assert dataset_of(shards, vocabulary).options().autotune.enabled is False
 
 
 def test_batches_run_across_epochs(shards, vocabulary):
