@@ -200,6 +200,9 @@ class Checkpoint:
                 problems.append(self._misshapen(tensor.name, tensor.shape))
                 is_head_alone &= is_head
                 continue
+            if array.shape == tuple(variable.shape):
+                values[variable.path] = (variable, array)  # As it is: copies take the time.
+                continue
             empty = np.empty(tuple(variable.shape), array.dtype)
             values.setdefault(variable.path, (variable, empty))[1][..., tensor.columns] = array
         unused = sorted(set(self.arrays) - {tensor.name for tensor in tensors})
