@@ -229,8 +229,11 @@ class BertConfig:
             "pad_token_id": 0,
         }
 
-    def to_google(self) -> dict[str, Any]:
+    def to_google(self, *, target: str = "Google's format") -> dict[str, Any]:
         """Returns the fields of a Google `bert_config.json`.
+
+        Args:
+            target: str. What is written, for messages.
 
         Raises:
             InputError: If Google's format cannot say it: it has no exact GELU, no epsilon and no
@@ -238,14 +241,16 @@ class BertConfig:
         """
         if self.head_dropout != self.dropout:
             raise InputError(
-                "Google's format has one rate for `dropout` and `classifier_dropout`. "
-                f"Received: dropout={self.dropout}, classifier_dropout={self.classifier_dropout}"
+                f"{target} has one rate for `dropout` and `classifier_dropout`, which must be "
+                f"equal in the source's configuration. Received: dropout={self.dropout}, "
+                f"classifier_dropout={self.classifier_dropout}"
             )
         if self.activation == "gelu" or self.layer_norm_epsilon != 1e-12:
             raise InputError(
-                "Google's format fixes the tanh GELU and epsilon 1e-12. "
-                f"Received: activation={self.activation!r}, "
-                f"layer_norm_epsilon={self.layer_norm_epsilon}"
+                f"{target} fixes the tanh GELU and epsilon 1e-12. With "
+                '`"hidden_act": "gelu_new", "layer_norm_eps": 1e-12` in its `config.json` a source '
+                "can be written, and its outputs change. Received: "
+                f"activation={self.activation!r}, layer_norm_epsilon={self.layer_norm_epsilon}"
             )
         fields = {key: getattr(self, name) for key, name in published.SHARED_FIELDS.items()}
         return {**fields, "hidden_act": "relu" if self.activation == "relu" else "gelu"}

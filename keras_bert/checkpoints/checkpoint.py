@@ -152,6 +152,21 @@ class Checkpoint:
         ]
         self._raise(problems)
 
+    def google_settings(self, target: str) -> dict[str, Any]:
+        """Returns the fields of a Google `bert_config.json` for what the checkpoint holds.
+
+        Args:
+            target: str. What is written, for messages.
+
+        Raises:
+            InputError: If that format cannot say what the model is.
+        """
+        config = self.config
+        if "output_weights" not in self.arrays:
+            # The dropout before classes, which it does not have.
+            config = dataclasses.replace(config, classifier_dropout=None)
+        return config.to_google(target=target)
+
     def _misshapen(self, name: str, expected: tuple[int, ...]) -> str:
         """Says both shapes as they are in the file."""
         shape = tuple(self.arrays[name].shape)

@@ -125,7 +125,7 @@ def write(checkpoint: Checkpoint, directory: str | os.PathLike) -> None:
     import tensorflow as tf
 
     directory = Path(directory)
-    config = checkpoint.config.to_google()
+    config = checkpoint.google_settings("Google's format")
     arrays = checkpoint.arrays
     directory.mkdir(parents=True, exist_ok=True)
     # As `tf.compat.v1.train.Saver` does, without a session.

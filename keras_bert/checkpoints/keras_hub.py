@@ -223,7 +223,7 @@ def write(checkpoint: Checkpoint, directory: str | os.PathLike) -> None:
 
     config = checkpoint.config
     # Raises for another GELU or epsilon.
-    dataclasses.replace(config, classifier_dropout=None).to_google()
+    dataclasses.replace(config, classifier_dropout=None).to_google(target="a preset of KerasHub")
     if config.dropout != config.attention_dropout:
         raise InputError(
             "KerasHub has one rate for `dropout` and `attention_dropout`. "

@@ -142,7 +142,7 @@ def write(checkpoint: Checkpoint, directory: str | os.PathLike) -> None:
     """
     import tensorflow as tf
 
-    config = checkpoint.config.to_google()
+    config = checkpoint.google_settings("the Model Garden's format")
     num_layers, num_heads = checkpoint.config.num_layers, checkpoint.config.num_heads
     root, model = tf.Module(), tf.Module()
 

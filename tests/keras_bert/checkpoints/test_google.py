@@ -195,6 +195,12 @@ def test_what_the_format_cannot_say_is_refused(tiny_config, tmp_path):
     with pytest.raises(InputError, match="tanh GELU"):
         google.write(Checkpoint.of(model), tmp_path)
     assert not list(tmp_path.iterdir())
+    dropped = dataclasses.replace(tiny_config, classifier_dropout=0.5)
+    with pytest.raises(InputError, match=r"classifier_dropout=0\.5"):
+        google.write(Checkpoint.of(BertClassifier(dropped, num_classes=2)), tmp_path)
+    # It is a rate of heads that a pre-trained model does not have.
+    google.write(Checkpoint.of(BertPretrainer(dropped)), tmp_path)
+    assert google.read(tmp_path).config == tiny_config
 
 
 @pytest.mark.skipif(FOREIGN is None, reason="KERAS_BERT_GOOGLE_CHECKPOINT is not set")
