@@ -61,9 +61,14 @@ def whole_step(model: Any, data: Any) -> dict[str, tf.Tensor]:
         The logs.
     """
     inputs, targets, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    optimizer, weights = model.optimizer, model.trainable_weights
+    optimizer = model.optimizer
     with tf.GradientTape() as tape:
         outputs = model(inputs, training=True)
+        # All of them: the first call builds layers that a subclass has added.
+        weights = model.trainable_weights
+        if optimizer is not None and not optimizer.built:
+            # Before it scales the loss: by a constant, as long as it has no variable for that.
+            optimizer.build(weights)
         loss = keras_internals.compute_loss(
             model, inputs, targets, outputs, sample_weight, training=True
         )

@@ -299,6 +299,38 @@ class Lazy(keras.metrics.Metric):
 
 
 @on_tensorflow
+@pytest.mark.parametrize("scaled", [False, True])
+def test_layers_that_the_first_step_builds_are_trained(scaled):
+    def with_more(base):
+        class More(base):
+            def __init__(self, *args, **kwargs):
+                super().__init__(*args, **kwargs)
+                self.more = keras.layers.Dense(3)
+
+            def call(self, inputs, training=None):
+                return self.more(super().call(inputs, training=training))
+
+        return More
+
+    def trained(steps_of_keras):
+        keras.utils.set_random_seed(0)
+        model, data = make_model("classifier", with_more), data_of("classifier")
+        optimizer = sgd()
+        if scaled:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=4.0)
+        if steps_of_keras:
+            inputs = {
+                name: keras.Input(rows.shape[1:], dtype=rows.dtype, name=name)
+                for name, rows in data["x"].items()
+            }
+            model = keras.Model(inputs, model(inputs))
+        model.compile(optimizer, CROSS_ENTROPY())
+        return model.fit(data["x"], data["y"], batch_size=16, epochs=3, verbose=0).history
+
+    assert_same_numbers(trained(False), trained(True))
+
+
+@on_tensorflow
 @pytest.mark.parametrize("optimizer", ["adam", "loss_scale_optimizer"])
 def test_a_step_is_traced_once(optimizer):
     """Variables of the optimizer, the losses and the metrics are made within the first step."""
