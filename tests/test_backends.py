@@ -120,8 +120,9 @@ def test_layers_and_models_pass_their_tests_on_jax_without_tensorflow():
         assert result.returncode == 0, result.stdout + result.stderr
         for count, outcome in re.findall(r"(\d+) (passed|skipped)", result.stdout):
             counts[outcome] += int(count)
-    assert counts["passed"] >= 40
-    assert counts["skipped"] <= 13
+    # Half of what is skipped compares training under TensorFlow with that of plain Keras.
+    assert counts["passed"] >= 180
+    assert counts["skipped"] <= counts["passed"]
 
 
 def test_models_run_and_train_on_jax_without_tensorflow(

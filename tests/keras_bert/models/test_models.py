@@ -226,6 +226,8 @@ def test_building_again_changes_nothing(tiny_config):
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", keras.DTypePolicy("bfloat16"), "float64"])
 def test_precision_travels(tiny_config, features, tmp_path, dtype):
+    if dtype == "float64" and keras.backend.backend() == "jax":
+        pytest.skip("JAX makes float32 of float64")
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(dtype)
