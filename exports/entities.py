@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_bert.tasks import tag_schemes
 from keras_bert.tasks.tag_schemes import is_plain
+from keras_bert.text.ragged import row_ids
 
 
 def find_entities(
@@ -59,7 +60,7 @@ def find_entities(
     """
     begins_table, ends_table, types = _tables(names, has_entities and not is_plain(names))
     outside = len(names)
-    tag, row = tf.cast(tags.flat_values, tf.int32), tags.value_rowids()
+    tag, row = tf.cast(tags.flat_values, tf.int32), row_ids(tags)
     # Whether the word before is of the same sentence; never so of the first word of all.
     continues = tf.concat([row[:1] < 0, row[1:] == row[:-1]], 0)
     before = tf.where(continues, tf.roll(tag, 1, 0), outside)

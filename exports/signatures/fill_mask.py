@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from exports.signatures.base import STRINGS, Signature, TaskSignatures
 from keras_bert.tasks.fill_mask import FillMaskPredictor, masked_positions
+from keras_bert.text.ragged import keep, row_ids
 from keras_bert.text.vocabulary import MASK
 
 # The filled texts are as many as the square of this.
@@ -79,8 +80,11 @@ class FillMaskSignatures(TaskSignatures):
         best, own = pieces[:, tf.newaxis, tf.newaxis, :, 0], pieces[..., tf.newaxis]
         is_own = tf.eye(columns, dtype=tf.bool)[:, tf.newaxis]
         beginnings = tf.strings.reduce_join(tf.where(is_own, own, best), axis=-1)
-        number = tf.ragged.range(tf.cast(parts.row_lengths(), tf.int32))
-        rest = tf.ragged.boolean_mask(parts, number >= counts[:, tf.newaxis])
-        ends = tf.strings.reduce_join(rest, axis=1, separator=MASK)
+        row = row_ids(parts)
+        number = tf.range(tf.size(row, tf.int64)) - tf.gather(parts.row_starts(), row)
+        rest = keep(parts, number >= tf.gather(tf.cast(counts, tf.int64), row))
+        ends = tf.strings.unsorted_segment_join(
+            rest.values, row_ids(rest), rest.nrows(), separator=MASK
+        )
         texts = beginnings + ends[:, tf.newaxis, tf.newaxis]
         return {**reply, "texts": tf.where(is_mask[..., tf.newaxis], texts, "")}

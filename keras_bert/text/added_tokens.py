@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from keras_bert.errors import InputError
+from keras_bert.text.ragged import row_ids
 
 _SPACE = r"[\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
 # Letters, marks, digits, connectors and joiners; with the letters that Unicode calls symbols.
@@ -129,7 +130,7 @@ class AddedTokenSplitter:
         pieces, starts, ends = tf_text.regex_split_with_offsets(
             text, self._expression, self._expression
         )
-        piece, row = pieces.flat_values, pieces.value_rowids()
+        piece, row = pieces.flat_values, row_ids(pieces)
         # A binary search: a table would have to be tracked by whoever exports the graph.
         found = tf.searchsorted(
             tf.constant(self._hashes), tf.strings.to_hash_bucket_fast(piece, _BUCKETS)

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_bert.text.ragged import row_ids
+
 
 class Characters:
     """The Unicode characters of some texts, in any graph.
@@ -27,7 +29,7 @@ class Characters:
         codes, places = tf.strings.unicode_decode_with_offsets(distinct, "UTF-8", errors="replace")
         # One coordinate for all texts: the place in their concatenation.
         shift = tf.cumsum(tf.cast(tf.strings.length(distinct), tf.int64), exclusive=True)
-        self._places = places.flat_values + tf.gather(shift, codes.value_rowids())
+        self._places = places.flat_values + tf.gather(shift, row_ids(codes))
         # The same for the texts with U+FFFD in them.
         code = codes.flat_values
         sizes = 1 + sum(tf.cast(code >= least, tf.int64) for least in (0x80, 0x800, 0x10000))

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_bert.text.normalization import Normalizer
+from keras_bert.text.ragged import row_ids
 
 
 def source_spans(
@@ -39,11 +40,11 @@ def source_spans(
     position = tf.cumsum(sizes_normal, exclusive=True)
     total = tf.reduce_sum(sizes_normal)[tf.newaxis]
     row_position = tf.gather(tf.concat([position, total], 0), characters.row_starts())
-    shift = tf.gather(row_position, starts.value_rowids())
+    shift = tf.gather(row_position, row_ids(starts))
 
     first = tf.searchsorted(position, starts.flat_values + shift, side="right") - 1
     last = tf.searchsorted(position, ends.flat_values + shift - 1, side="right") - 1
-    rows = characters.value_rowids()
+    rows = row_ids(characters)
     continues_row = tf.concat([rows[:1] < 0, rows[1:] == rows[:-1]], 0)
     accent = tf.logical_and(tf.gather(stripped, index), continues_row)
     others = tf.where(tf.logical_not(accent))[:, 0]
@@ -82,5 +83,5 @@ def substrings(text: tf.Tensor, rows: tf.Tensor, starts: tf.Tensor, ends: tf.Ten
     places = tf.ragged.range(begin + starts, begin + ends)
     # Not `reduce_join`, which pads every piece to the longest.
     return tf.strings.unsorted_segment_join(
-        tf.gather(letters.flat_values, places.flat_values), places.value_rowids(), places.nrows()
+        tf.gather(letters.flat_values, places.flat_values), row_ids(places), places.nrows()
     )

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_bert.text.ragged import keep, row_ids
+
 TRUNCATIONS = ("longest_first", "only_first", "only_second")
 # Kernels are compiled for every new shape (oneDNN's cache holds a thousand, a model has some
 # hundred for each length), so that lengths of every size would cost more than their padding.
@@ -37,10 +39,9 @@ def truncate_pair(
 
 def keep_first(tokens: tf.RaggedTensor, counts: tf.Tensor) -> tf.RaggedTensor:
     """Keeps at most the first `counts[i]` tokens of row i."""
-    starts = tf.repeat(tokens.row_starts(), tokens.row_lengths())
-    places = tf.range(tf.size(tokens.flat_values, tf.int64)) - starts
-    kept = places < tf.gather(counts, tokens.value_rowids())
-    return tf.ragged.boolean_mask(tokens, tokens.with_flat_values(kept))
+    row = row_ids(tokens)
+    places = tf.range(tf.size(row, tf.int64)) - tf.gather(tokens.row_starts(), row)
+    return keep(tokens, places < tf.gather(counts, row))
 
 
 def pack(

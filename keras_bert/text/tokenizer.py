@@ -19,6 +19,7 @@ from keras_bert.text.character_rules import rules_of
 from keras_bert.text.normalization import Normalizer
 from keras_bert.text.offsets import source_spans
 from keras_bert.text.packing import keep_first
+from keras_bert.text.ragged import row_ids
 from keras_bert.text.tokenization import Tokenizer, flatten, restore
 from keras_bert.text.vocabulary import Vocabulary
 from keras_bert.text.word_piece_files import read_word_piece
@@ -268,7 +269,7 @@ class BertTokenizer(Tokenizer):
         if not isinstance(starts, tf.RaggedTensor):
             return tf.cumsum(starts, axis=-1) - 1
         counted = tf.concat([[0], tf.cumsum(starts.flat_values)], 0)
-        before = tf.gather(counted, tf.gather(starts.row_starts(), starts.value_rowids()))
+        before = tf.gather(counted, tf.gather(starts.row_starts(), row_ids(starts)))
         return starts.with_flat_values(counted[1:] - before - 1)
 
     def _find_added_tokens(self):
@@ -360,7 +361,7 @@ def _joined(pieces, parts, text):
     """Joins what is known of the tokens of pieces: ids, and starts and ends where asked for."""
     rows = tf.size(text, tf.int64)
     shifted = [
-        part.with_flat_values(part.flat_values + tf.gather(pieces.start, part.value_rowids()))
+        part.with_flat_values(part.flat_values + tf.gather(pieces.start, row_ids(part)))
         for part in parts[1:]
     ]
     of_tokens = (pieces.token, pieces.start, pieces.end)

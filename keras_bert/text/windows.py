@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_bert.errors import InputError
 from keras_bert.text.packing import pack
+from keras_bert.text.ragged import repeated_ids, row_ids
 from keras_bert.text.tokenization import TokenizingLayer
 from keras_bert.text.tokenizer import BertTokenizer
 
@@ -94,7 +95,7 @@ class SlidingWindows(TokenizingLayer):
         if self.max_windows is not None:
             count = tf.minimum(count, self.max_windows)
 
-        example = tf.repeat(tf.range(ids.nrows()), count)
+        example = repeated_ids(count)
         ordinal = tf.range(tf.size(example, tf.int64)) - tf.gather(
             tf.cumsum(count, exclusive=True), example
         )
@@ -102,9 +103,7 @@ class SlidingWindows(TokenizingLayer):
         end = tf.minimum(begin + tf.gather(room, example), tf.gather(tokens, example))
         index = tf.ragged.range(begin, end)
         # Places in the flat values of all contexts.
-        places = index.flat_values + tf.gather(
-            tf.gather(ids.row_starts(), example), index.value_rowids()
-        )
+        places = index.flat_values + tf.gather(tf.gather(ids.row_starts(), example), row_ids(index))
         window = index.with_flat_values(tf.gather(ids.flat_values, places))
 
         vocabulary = self.tokenizer.vocabulary

@@ -6,6 +6,7 @@ import tensorflow_text as tf_text
 from keras_bert.errors import InputError
 from keras_bert.text.character_rules import WHITESPACE, CharacterRules
 from keras_bert.text.offsets import substrings
+from keras_bert.text.ragged import keep, row_ids
 from keras_bert.text.vocabulary import Vocabulary
 
 # tf-text counts bytes, BERT characters.
@@ -119,7 +120,7 @@ class WordPieces:
             text, f"{WHITESPACE}|{self._alone}", self._alone
         )
         ids, starts, ends = self._words.tokenize_with_offsets(words.flat_values)
-        shift = tf.gather(begins.flat_values, ids.value_rowids())
+        shift = tf.gather(begins.flat_values, row_ids(ids))
         parts = (
             ids,
             starts.with_flat_values(starts.flat_values + shift),
@@ -136,22 +137,22 @@ class WordPieces:
             following = tf.concat([first[1:], tf.size(ids.flat_values, tf.int64)[tf.newaxis]], 0)
             last = following[: tf.size(first)] - 1
             begin, end = tf.gather(starts.flat_values, first), tf.gather(ends.flat_values, last)
-            words = substrings(normal, tf.gather(ids.value_rowids(), first), begin, end)
+            words = substrings(normal, tf.gather(row_ids(ids), first), begin, end)
             long = tf.strings.length(words, "UTF8_CHAR") > self._max_characters
             head, tail = tf.boolean_mask(first, long)[:, tf.newaxis], tf.boolean_mask(last, long)
             # +1 after the first piece, -1 after the last one: positive on the pieces to drop.
             size = tf.shape(ids.flat_values, tf.int64)
             steps = tf.scatter_nd(head + 1, tf.ones_like(tail), size + 1)
             steps = tf.tensor_scatter_nd_sub(steps, tail[:, tf.newaxis] + 1, tf.ones_like(tail))
-            kept = ids.with_flat_values(tf.cumsum(steps)[:-1] == 0)
+            kept = tf.cumsum(steps)[:-1] == 0
             unknown = tf.fill(tf.shape(tail), self._vocabulary.unknown_id)
             new_ids = tf.tensor_scatter_nd_update(ids.flat_values, head, unknown)
             new_ends = tf.gather(ends.flat_values, tail)
             new_ends = tf.tensor_scatter_nd_update(ends.flat_values, head, new_ends)
             return (
-                tf.ragged.boolean_mask(ids.with_flat_values(new_ids), kept),
-                tf.ragged.boolean_mask(starts, kept),
-                tf.ragged.boolean_mask(ends.with_flat_values(new_ends), kept),
+                keep(ids.with_flat_values(new_ids), kept),
+                keep(starts, kept),
+                keep(ends.with_flat_values(new_ends), kept),
             )
 
         suspect = tf.strings.regex_full_match(normal, self._has_long_word)

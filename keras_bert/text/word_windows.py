@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_bert.config import SHORTEST_SEQUENCE
 from keras_bert.errors import InputError
 from keras_bert.text.packing import pack
+from keras_bert.text.ragged import repeated_ids, row_ids
 from keras_bert.text.tokenization import TokenizingLayer
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.windows import checked_max_windows
@@ -104,16 +105,16 @@ class WordWindows(TokenizingLayer):
             length=self.sequence_length,
             to_longest=True,
         )
-        number = tf.ragged.range(pieces.row_lengths()) - tf.expand_dims(parts[0].row_lengths(), 1)
+        number = tf.range(tf.size(lengths, tf.int64)) - tf.gather(first_word, row_ids(pieces))
         tagged = tf.boolean_mask(
-            tf.stack([word_starts, number.flat_values], axis=1), lengths > 0
+            tf.stack([word_starts, number], axis=1), lengths > 0
         )  # (words with tokens, 2)
         word = tf.tensor_scatter_nd_update(
             tf.fill(tf.shape(tokens.flat_values), tf.constant(-1, tf.int64)),
             tagged[:, :1],
             tagged[:, 1],
         )
-        rows = places.value_rowids()
+        rows = row_ids(places)
         own = tf.logical_and(
             places.flat_values >= tf.gather(spans["first"], rows),
             places.flat_values < tf.gather(spans["last"], rows),
@@ -147,7 +148,7 @@ class WordWindows(TokenizingLayer):
         count = 1 + tf.maximum(-((room - size) // step), 0)
         if self.max_windows is not None:
             count = tf.minimum(count, self.max_windows)
-        example = tf.repeat(tf.range(tokens.nrows()), count)
+        example = repeated_ids(count)
         ordinal = tf.range(tf.size(example, tf.int64)) - tf.gather(
             tf.cumsum(count, exclusive=True), example
         )

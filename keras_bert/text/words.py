@@ -4,6 +4,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from keras_bert.text.offsets import substrings
+from keras_bert.text.ragged import row_ids
 
 _CHINESE = (
     r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2CEAF}"
@@ -57,5 +58,5 @@ def split_words(text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.R
     # tf-text ends a string at NUL.
     whole = tf.strings.regex_replace(text, r"\x00", "\x01")
     _, starts, ends = tf_text.regex_split_with_offsets(whole, _PIECE, f"({_WORD})")
-    words = substrings(text, starts.value_rowids(), starts.flat_values, ends.flat_values)
+    words = substrings(text, row_ids(starts), starts.flat_values, ends.flat_values)
     return starts.with_flat_values(words), starts, ends
