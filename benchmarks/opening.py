@@ -3,8 +3,8 @@
     python benchmarks/opening.py [DIRECTORY]
 
 Writes a checkpoint of random weights in Hugging Face's layout (440 MB), then takes turns: reading
-the bytes of `model.safetensors` into memory, making the model without weights, and opening the
-checkpoint. Medians of the turns are printed. The file is in the page cache for all of them.
+the bytes of `model.safetensors` into memory, and opening the checkpoint. Medians of the turns are
+printed. The file is in the page cache for both.
 """
 
 import os

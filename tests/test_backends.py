@@ -22,6 +22,9 @@ from tests.keras_bert.models.keras_contract import numbers_of
 
 pytest.importorskip("jax")
 
+# Why tests of `test_keras_contract.py` are skipped on JAX.
+TRAINS_AS_KERAS = "other backends train as Keras does"
+
 ROOT = Path(__file__).parents[1]
 # What holds on every backend; other tests read texts or write what TensorFlow serves.
 NEUTRAL_TESTS = ("tests/keras_bert/layers", "tests/keras_bert/models")
@@ -111,7 +114,7 @@ def run_on_jax(code, *arguments):
 def test_layers_and_models_pass_their_tests_on_jax_without_tensorflow():
     def run_tests(folder):
         # Without the cache of pytest, which belongs to the run that is going on.
-        return run_on_jax(RUN_TESTS, "-q", "-p", "no:cacheprovider", folder)
+        return run_on_jax(RUN_TESTS, "-q", "-rs", "-p", "no:cacheprovider", folder)
 
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(run_tests, NEUTRAL_TESTS))
@@ -120,9 +123,13 @@ def test_layers_and_models_pass_their_tests_on_jax_without_tensorflow():
         assert result.returncode == 0, result.stdout + result.stderr
         for count, outcome in re.findall(r"(\d+) (passed|skipped)", result.stdout):
             counts[outcome] += int(count)
-    # Half of what is skipped compares training under TensorFlow with that of plain Keras.
+        # Comparisons of training under TensorFlow with that of plain Keras, counted apart.
+        apart = re.findall(
+            rf"^SKIPPED \[(\d+)\] .*: {TRAINS_AS_KERAS}$", result.stdout, re.MULTILINE
+        )
+        counts["skipped"] -= sum(map(int, apart))
     assert counts["passed"] >= 180
-    assert counts["skipped"] <= counts["passed"]
+    assert 0 < counts["skipped"] <= 17
 
 
 def test_models_run_and_train_on_jax_without_tensorflow(
