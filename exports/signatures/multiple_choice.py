@@ -32,7 +32,7 @@ class ChoiceSignatures(TaskSignatures):
                     "choices": [["walked in.", "was a colour."], ["barked.", "seven."]],
                 },
             ),
-            self.features_signature(lambda x: _probabilities(self.infer(x)), _PROBABILITIES),
+            self.features_signature(lambda x: _probabilities(self._scores(x)), _PROBABILITIES),
         ]
 
     def _choose(self, context, choices):
@@ -42,11 +42,18 @@ class ChoiceSignatures(TaskSignatures):
         is_there = tf.strings.length(choices) > 0
         # Without real tokens a choice is none to the model.
         features["padding_mask"] &= is_there[..., tf.newaxis]
-        reply = _probabilities(self.infer(features))
+        reply = _probabilities(self._scores(features))
         # A row without choices: nothing to choose, rather than numbers that mean nothing.
         reply["probabilities"] = tf.where(is_there, reply["probabilities"], 0.0)
         choices = tf.concat([choices, tf.fill([tf.shape(choices)[0], 1], "")], axis=1)
         return {**reply, "text": tf.gather(choices, reply["choice"], batch_dims=1)}
+
+    def _scores(self, features):
+        """Logits `(batch, choices)`; a choice is a row of its own, however many a text has."""
+        batch, choices, length = tf.unstack(tf.shape(features["token_ids"]))
+        # (batch, choices, length) -> (batch * choices, 1, length)
+        rows = {name: tf.reshape(x, [-1, 1, length]) for name, x in features.items()}
+        return tf.reshape(self.infer(rows), [batch, choices])
 
 
 def _probabilities(logits: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -9,6 +9,8 @@ from keras_bert.text.characters import Characters
 from keras_bert.text.word_windows import WordWindows
 from keras_bert.text.words import split_words
 
+# Texts times the words of the longest, for each of which a reply has a column in a dozen tensors.
+_MOST_PLACES = 1 << 20
 _WORDS = "; as many columns as the longest text has words, the others empty"
 _ENTITIES = "; as many columns as the most entities of a text, the others empty"
 
@@ -61,23 +63,24 @@ class TagSignatures(TaskSignatures):
         characters = Characters(text)
         has_entities = self.predictor.has_entities
         entities = find_entities(tag, score, starts, ends, names=labels, has_entities=has_entities)
-        reply = {}
-        for name, first, last in (
-            ("token", starts, ends),
-            ("entity", entities["start"], entities["end"]),
-        ):
-            first, last = first.to_tensor(), last.to_tensor()
-            reply[f"{name}_starts"] = characters.count_before(first)
-            reply[f"{name}_ends"] = characters.count_before(last)
-            pieces = characters.pieces(first, last)
-            reply["tokens" if name == "token" else "entities"] = pieces
+        reply = {
+            "tokens": characters.ragged_pieces(starts, ends),
+            "tags": tag.with_flat_values(tf.gather(names, tag.flat_values)),
+            "token_starts": characters.count_before(starts),
+            "token_ends": characters.count_before(ends),
+            "token_scores": score,
+            "entities": characters.ragged_pieces(entities["start"], entities["end"]),
+            "entity_types": entities["type"],
+            "entity_starts": characters.count_before(entities["start"]),
+            "entity_ends": characters.count_before(entities["end"]),
+            "entity_scores": entities["score"],
+        }
+        with tf.control_dependencies([_check_places(words)]):
+            # Rows as long as the longest one, no earlier than here.
+            reply = {name: values.to_tensor() for name, values in reply.items()}
         return {
             **reply,
-            "tags": tag.with_flat_values(tf.gather(names, tag.flat_values)).to_tensor(),
-            "token_scores": score.to_tensor(),
             "token_counts": tf.cast(words.row_lengths(), tf.int32),
-            "entity_types": entities["type"].to_tensor(),
-            "entity_scores": entities["score"].to_tensor(),
             "entity_counts": tf.cast(entities["type"].row_lengths(), tf.int32),
         }
 
@@ -102,3 +105,21 @@ class TagSignatures(TaskSignatures):
             tf.ones(size), target[:, tf.newaxis], tf.reduce_max(shares, axis=1)
         )
         return words.with_flat_values(tag), words.with_flat_values(score)
+
+
+def _check_places(words: tf.RaggedTensor) -> tf.Operation:
+    """Returns the check that the reply, padded as it is, has a bounded size.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If it has not; TensorFlow Serving answers with it.
+    """
+    longest = tf.reduce_max(tf.concat([words.row_lengths(), [0]], 0))
+    return tf.debugging.Assert(
+        words.nrows() * longest <= _MOST_PLACES,
+        [
+            f"strings in text times words of the longest must be at most {_MOST_PLACES}, as many "
+            "places as a reply has; send long texts alone. Received strings and words:",
+            words.nrows(),
+            longest,
+        ],
+    )

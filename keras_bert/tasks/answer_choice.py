@@ -91,7 +91,9 @@ def choose_answers(
 
     places, texts = _with_different_texts(
         splits,
-        lambda places: characters.pieces(tf.gather(start, places), tf.gather(end, places)),
+        lambda places, owners: characters.pieces(
+            tf.gather(start, places), tf.gather(end, places), owners
+        ),
         n_best,
     )
     scores = tf.gather(score, places)
@@ -123,16 +125,17 @@ def choose_answers(
 
 
 def _with_different_texts(
-    splits: tf.Tensor, texts_of: Callable[[tf.Tensor], tf.Tensor], n_best: int
+    splits: tf.Tensor, texts_of: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], n_best: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The first spans of each example with different texts, at most `n_best`.
 
     Few spans are looked at in one step: the first step usually finds enough texts, and the texts of
-    all spans would take much time and memory.
+    all spans would take much time and memory. A step is for the examples that need it alone: one
+    context of the same word a thousand times takes a hundred steps.
 
     Args:
         splits: int64 `(examples + 1,)`. Where the spans of each example begin and end.
-        texts_of: The texts of spans `(examples, columns)`.
+        texts_of: The texts of spans `(rows, columns)` of examples `(rows,)`.
         n_best: int.
 
     Returns:
@@ -147,25 +150,18 @@ def _with_different_texts(
         return (places[:, -1] == none) & (following < limits)
 
     def step(places, texts, following):
-        unfinished = is_unfinished(places, following)
-        stop = tf.where(unfinished, tf.minimum(following + tf.size(block, tf.int64), limits), 0)
-        more = following[:, tf.newaxis] + block
+        owners = tf.where(is_unfinished(places, following))  # (rows, 1)
+        old, begin = tf.gather_nd(places, owners), tf.gather_nd(following, owners)
+        stop = tf.minimum(begin + tf.size(block, tf.int64), tf.gather_nd(limits, owners))
+        more = begin[:, tf.newaxis] + block
         more = tf.where(more < stop[:, tf.newaxis], more, none)
-        places = tf.concat([places, more], axis=1)
-        texts = tf.concat([texts, texts_of(more)], axis=1)
-        # The same text of other examples is another one.
-        _, text = tf.unique(tf.reshape(texts, [-1]), tf.int64)
-        row = tf.range(tf.size(text, tf.int64)) // tf.shape(texts, tf.int64)[1]
-        _, text = tf.unique(row * tf.size(text, tf.int64) + text, tf.int64)
-        number = tf.range(tf.size(text))
-        is_first = (
-            tf.gather(tf.math.unsorted_segment_min(number, text, tf.size(text)), text) == number
+        found = tf.concat([tf.gather_nd(texts, owners), texts_of(more, owners[:, 0])], axis=1)
+        chosen, found = _first_of_each_text(tf.concat([old, more], axis=1), found, none, n_best)
+        return (
+            tf.tensor_scatter_nd_update(places, owners, chosen),
+            tf.tensor_scatter_nd_update(texts, owners, found),
+            tf.tensor_scatter_nd_update(following, owners, stop),
         )
-        is_new = tf.reshape(is_first, tf.shape(texts)) & (places < none)
-        order = tf.math.top_k(tf.cast(is_new, tf.int32), n_best).indices
-        places = tf.gather(tf.where(is_new, places, none), order, batch_dims=1)
-        texts = tf.gather(tf.where(is_new, texts, ""), order, batch_dims=1)
-        return places, texts, tf.maximum(following, stop)
 
     shape = tf.stack([tf.size(limits), n_best])
     rows = tf.TensorShape([None, n_best])
@@ -176,6 +172,20 @@ def _with_different_texts(
         shape_invariants=(rows, rows, tf.TensorShape([None])),
     )
     return places, texts
+
+
+def _first_of_each_text(places, texts, none, n_best):
+    """The first `n_best` places of each row, `(rows, columns)`, whose texts are new in it."""
+    # The same text of other rows is another one.
+    _, text = tf.unique(tf.reshape(texts, [-1]), tf.int64)
+    row = tf.range(tf.size(text, tf.int64)) // tf.shape(texts, tf.int64)[1]
+    _, text = tf.unique(row * tf.size(text, tf.int64) + text, tf.int64)
+    number = tf.range(tf.size(text))
+    is_first = tf.gather(tf.math.unsorted_segment_min(number, text, tf.size(text)), text) == number
+    is_new = tf.reshape(is_first, tf.shape(texts)) & (places < none)
+    order = tf.math.top_k(tf.cast(is_new, tf.int32), n_best).indices
+    places = tf.gather(tf.where(is_new, places, none), order, batch_dims=1)
+    return places, tf.gather(tf.where(is_new, texts, ""), order, batch_dims=1)
 
 
 def _with_null(places, texts, scores, null, none):

@@ -13,9 +13,11 @@ from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.predictor import Predictor
 from keras_bert.tasks.rows import Rows, unpadded
 from keras_bert.text.preprocessor import BertPreprocessor
+from keras_bert.text.ragged import row_ids
 from keras_bert.text.vocabulary import MASK
 
 _ARCHITECTURES = {"BertForPreTraining", "BertForMaskedLM"}
+_MASKS_AT_A_TIME = 1024
 # Characters of a text that an error shows.
 _SHOWN = 60
 
@@ -106,6 +108,13 @@ class FillMaskPredictor(Predictor):
             pad_id=self.tokenizer.vocabulary.pad_id,
             mask_id=self.tokenizer.vocabulary.mask_id,
         )
+
+    def forward(self, rows, *, batch_size=32):
+        # Memory holds a number for each token of the vocabulary at each mask.
+        ids = rows.features["token_ids"]
+        masks = np.bincount(row_ids(ids).numpy()[ids.values.numpy() == rows.mask_id], minlength=1)
+        batch_size = min(batch_size, max(1, _MASKS_AT_A_TIME // max(1, masks.max())))
+        return super().forward(rows, batch_size=batch_size)
 
     def summarize(self, outputs):
         size = len(self.tokenizer.vocabulary)

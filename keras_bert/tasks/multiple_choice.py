@@ -1,5 +1,6 @@
 """The best of several continuations or answers."""
 
+import dataclasses
 import itertools
 
 import keras
@@ -60,6 +61,17 @@ class ChoicePredictor(Predictor):
             pad_id=self.tokenizer.vocabulary.pad_id,
             targets=targets,
         )
+
+    def forward(self, rows, *, batch_size=32):
+        # A choice is a row of its own: memory does not depend on how many an example has.
+        counts = rows.features["token_ids"].row_lengths().numpy()
+        ones = np.ones(counts.sum(), int)
+        features = {name: tokens.values for name, tokens in rows.features.items()}
+        alone = dataclasses.replace(
+            rows, features=grouped(features, ones), example=np.arange(len(ones)), targets=None
+        )
+        logits = super().forward(alone, batch_size=batch_size)
+        return np.split(np.concatenate(logits), np.cumsum(counts)[:-1])
 
     def decode(self, examples, rows, outputs):
         answers = []

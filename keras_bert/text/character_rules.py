@@ -123,7 +123,7 @@ _RULES = {
         replaced={f"[{LATER_CHARACTERS}]": _UNASSIGNED},
         # Control (Cc) and format (Cf) characters and the replacement character; tab, newline and
         # carriage return, although Cc, count as whitespace.
-        deleted=rf"[{_CONTROLS}\p{{Cf}}]",
+        deleted=rf"[{_CONTROLS}\p{{Cf}}]+",
         capitals=_lower(_NEW_CAPITALS),
         accents=r"\p{Mn}+",
         not_decomposed={},
@@ -135,7 +135,7 @@ _RULES = {
     "tokenizers": CharacterRules(
         clean=rf"[^{_CONTROLS}\p{{Cf}}\p{{Cs}}\p{{Co}}]*",
         replaced={},
-        deleted=rf"[{_CONTROLS}\p{{Co}}]|[^\P{{Cf}}{_NO_FORMATS}]",
+        deleted=rf"(?:[{_CONTROLS}\p{{Co}}]|[^\P{{Cf}}{_NO_FORMATS}])+",
         # Each character by itself, so that the final sigma is as any other.
         capitals={"Σ": "σ", **_lower(_NEW_CAPITALS | _LATER_CAPITALS)},
         accents=rf"(?:[^\P{{Mn}}{_NO_ACCENTS}{LATER_CHARACTERS}]|\x{{1734}})+",

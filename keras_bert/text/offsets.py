@@ -5,6 +5,8 @@ import tensorflow as tf
 from keras_bert.text.normalization import Normalizer
 from keras_bert.text.ragged import row_ids
 
+_BYTES = [bytes([code]) for code in range(256)]
+
 
 def source_spans(
     text: tf.Tensor, starts: tf.RaggedTensor, ends: tf.RaggedTensor, normalize: Normalizer
@@ -78,10 +80,20 @@ def substrings(text: tf.Tensor, rows: tf.Tensor, starts: tf.Tensor, ends: tf.Ten
     Returns:
         strings `(pieces,)`.
     """
-    letters = tf.strings.bytes_split(text)  # (batch, (bytes))
-    begin = tf.gather(letters.row_starts(), rows)
+    begin = tf.gather(bytes_before(text), rows)
     places = tf.ragged.range(begin + starts, begin + ends)
+    letters = tf.gather(bytes_of(text), places.flat_values)
     # Not `reduce_join`, which pads every piece to the longest.
     return tf.strings.unsorted_segment_join(
-        tf.gather(letters.flat_values, places.flat_values), row_ids(places), places.nrows()
+        tf.gather(_BYTES, tf.cast(letters, tf.int32)), row_ids(places), places.nrows()
     )
+
+
+def bytes_of(text: tf.Tensor) -> tf.Tensor:
+    """Returns the bytes of all texts `(rows,)` one after the other, uint8."""
+    return tf.io.decode_raw(tf.strings.reduce_join(text), tf.uint8)
+
+
+def bytes_before(text: tf.Tensor) -> tf.Tensor:
+    """Returns where each text begins among `bytes_of` them, int64 `(rows,)`."""
+    return tf.cumsum(_byte_length(text), exclusive=True)

@@ -5,7 +5,7 @@ import tensorflow_text as tf_text
 
 from keras_bert.errors import InputError
 from keras_bert.text.character_rules import WHITESPACE, CharacterRules
-from keras_bert.text.offsets import substrings
+from keras_bert.text.offsets import bytes_before, bytes_of
 from keras_bert.text.ragged import keep, row_ids
 from keras_bert.text.vocabulary import Vocabulary
 
@@ -137,8 +137,10 @@ class WordPieces:
             following = tf.concat([first[1:], tf.size(ids.flat_values, tf.int64)[tf.newaxis]], 0)
             last = following[: tf.size(first)] - 1
             begin, end = tf.gather(starts.flat_values, first), tf.gather(ends.flat_values, last)
-            words = substrings(normal, tf.gather(row_ids(ids), first), begin, end)
-            long = tf.strings.length(words, "UTF8_CHAR") > self._max_characters
+            shift = tf.gather(bytes_before(normal), tf.gather(row_ids(ids), first))
+            counted = _characters_before(normal)
+            size = tf.gather(counted, end + shift) - tf.gather(counted, begin + shift)
+            long = size > self._max_characters
             head, tail = tf.boolean_mask(first, long)[:, tf.newaxis], tf.boolean_mask(last, long)
             # +1 after the first piece, -1 after the last one: positive on the pieces to drop.
             size = tf.shape(ids.flat_values, tf.int64)
@@ -157,3 +159,10 @@ class WordPieces:
 
         suspect = tf.strings.regex_full_match(normal, self._has_long_word)
         return tf.cond(tf.reduce_any(suspect), hide, lambda: (ids, starts, ends))
+
+
+def _characters_before(text: tf.Tensor) -> tf.Tensor:
+    """Counts characters before each byte of all texts in a row, int64 `(bytes + 1,)`."""
+    # Of a character of several bytes only the first is not 10xxxxxx.
+    begins = tf.bitwise.bitwise_and(bytes_of(text), 0xC0) != 0x80
+    return tf.concat([[0], tf.cumsum(tf.cast(begins, tf.int64))], 0)

@@ -10,6 +10,10 @@ from exports.signatures.families import signatures_of
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from tests.exports.small_models import predictor_of
+from tests.hostile_texts import check_costs, texts_of
+
+ONE_TEXT = (("a giant word", "spaces", "short words", "Chinese"), 1)
+MANY_TEXTS = (("a giant word", "short words"), 200)
 
 
 def test_rows_computed_in_parts_keep_their_order(tiny_config, vocabulary, monkeypatch):
@@ -39,3 +43,37 @@ def test_a_family_without_signatures_is_refused():
 
     with pytest.raises(InputError, match="can be exported"):
         signatures_of(Other())
+
+
+# Where a text stands in the inputs of each family. (Of many texts and one long one, a reply of
+# tags is as large as their product, and those of masks is that of the classes.)
+HOSTILE = {
+    "classification": (lambda text: {"text": text}, [ONE_TEXT, MANY_TEXTS]),
+    "tagging": (lambda text: {"text": text}, [ONE_TEXT]),
+    "question_answering": (
+        lambda text: {"question": text, "context": text},
+        [ONE_TEXT, MANY_TEXTS],
+    ),
+    "fill_mask": (lambda text: {"text": text + tf.constant(" [MASK]")}, [ONE_TEXT]),
+    # All of them choices of one question.
+    "multiple_choice": (
+        lambda text: {"context": text[:1], "choices": text[tf.newaxis]},
+        [ONE_TEXT, MANY_TEXTS],
+    ),
+}
+
+
+@pytest.mark.parametrize("family", HOSTILE)
+def test_hostile_texts_cost_as_plain_ones_do(tiny_config, vocabulary, family):
+    inputs, shapes = HOSTILE[family]
+    signatures = signatures_of(predictor_of(family, tiny_config, vocabulary))
+    answer = signatures.concrete_functions()["serving_default"]
+    check_costs(lambda text: answer(**inputs(text)), shapes)
+
+
+def test_a_reply_beyond_all_measure_is_refused(tiny_config, vocabulary):
+    signatures = signatures_of(predictor_of("tagging", tiny_config, vocabulary))
+    answer = signatures.concrete_functions()["serving_default"]
+    names, rows = MANY_TEXTS
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"1048576[^$]*{rows}"):
+        answer(text=tf.constant(texts_of(names, rows)))

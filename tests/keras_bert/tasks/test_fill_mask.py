@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_bert.__main__ import main
 from keras_bert.errors import InputError
 from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.tasks import fill_mask
 from keras_bert.tasks import rows as rows_module
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import load_predictor
@@ -116,6 +117,9 @@ def test_answers_do_not_depend_on_the_batch(predictor, monkeypatch):
     assert_same_json(ask(predictor, TEXTS), answers, 1e-5)
     by_two = predictor.predict(Examples({"text": TEXTS}), batch_size=2)
     assert_same_json(by_two, answers, 1e-5)
+    # Fewer rows at a time where a row has many masks.
+    monkeypatch.setattr(fill_mask, "_MASKS_AT_A_TIME", 4)
+    assert_same_json(ask(predictor, TEXTS), answers, 1e-5)
 
 
 @pytest.mark.parametrize("next_sentence", [True, False])

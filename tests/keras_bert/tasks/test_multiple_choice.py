@@ -9,6 +9,7 @@ from keras_bert.models.multiple_choice import BertMultipleChoice
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import load_predictor
 from keras_bert.tasks.multiple_choice import ChoicePredictor
+from keras_bert.tasks.rows import Rows
 from keras_bert.text.tokenizer import BertTokenizer
 
 CONTEXTS = ["the dog ran", "he was the first man", "my day"]
@@ -78,3 +79,22 @@ def test_directories_of_other_software(predictor, tmp_path):
 def test_wrong_choices(predictor, choices):
     with pytest.raises(InputError, match=r"`choices` must be a list .* Received: "):
         predictor.predict(Examples({"context": ["the dog"], "choices": [choices]}))
+
+
+def test_memory_does_not_depend_on_the_number_of_choices(predictor, monkeypatch):
+    sizes = []
+    inputs = Rows.inputs
+
+    def recorded(rows, indices):
+        batch = inputs(rows, indices)
+        sizes.append(batch["token_ids"].shape[:2])
+        return batch
+
+    monkeypatch.setattr(Rows, "inputs", recorded)
+    choices = ["a dog", "the cat ran", "it"] * 20
+    examples = Examples({"context": ["it was"], "choices": [choices]})
+    (answer,) = predictor.predict(examples, batch_size=8)
+    assert len(answer["probabilities"]) == 60
+    np.testing.assert_allclose(answer["probabilities"][:3], answer["probabilities"][3:6], atol=1e-6)
+    assert sum(batch for batch, _ in sizes) == 60
+    assert all(batch <= 8 and choices == 1 for batch, choices in sizes)

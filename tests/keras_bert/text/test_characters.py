@@ -24,7 +24,16 @@ def in_graph():
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string), places, places])
     def in_graph(texts, starts, ends):
         characters = Characters(texts)
-        return characters.count_before(starts), characters.pieces(starts, ends)
+        before = characters.count_before(starts)
+        pieces = characters.pieces(starts, ends, tf.range(tf.size(texts)))
+        ragged = [tf.RaggedTensor.from_tensor(places) for places in (starts, ends)]
+        columns = tf.shape(starts)
+        for found, expected in (
+            (characters.count_before(ragged[0]), before),
+            (characters.ragged_pieces(*ragged), pieces),
+        ):
+            tf.debugging.assert_equal(found.to_tensor(shape=columns), expected)
+        return before, pieces
 
     return in_graph
 
