@@ -20,6 +20,8 @@ from data_gen.text_writer import TextWriter
 from keras_bert.atomic import new_directory, write_json
 from keras_bert.command_line import check_unused, resolved
 from keras_bert.errors import InputError
+from keras_bert.failures import reason_of
+from keras_bert.outputs import check_new_directory
 
 _INDEX = "index.sqlite"
 
@@ -70,8 +72,7 @@ def deduplicate(options: DeduplicationOptions) -> Counts:
         )
     corpus = Corpus(options.input)
     output = Path(options.output)
-    if output.exists():
-        raise InputError(f"{output}: exists already; remove it or choose another --output")
+    check_new_directory(options.output, "--output")
     counts = Counts()
     try:
         _remove_leftovers(output)
@@ -93,7 +94,7 @@ def deduplicate(options: DeduplicationOptions) -> Counts:
             write_json(directory / "config.json", resolved(options))
             write_json(directory / "report.json", report)
     except (OSError, sqlite3.Error) as error:
-        raise InputError(f"{output}: cannot write: {error}") from error
+        raise InputError(f"{output}: cannot write: {reason_of(error)}") from error
     _print_summary(output, counts)
     return counts
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import rich.console
 import rich.table
-import tensorflow as tf
 
 from data_gen import local_engine
 from data_gen.options import PretrainingDataOptions
@@ -30,6 +29,8 @@ from keras_bert.atomic import remove_incomplete, write_json
 from keras_bert.command_line import check_at_least_one, check_unused, flag
 from keras_bert.config import SHORTEST_SEQUENCE
 from keras_bert.errors import InputError
+from keras_bert.failures import failure_of
+from keras_bert.outputs import check_directory
 from keras_bert.records import LABEL, LENGTHS, MANIFEST, MASK_FIELDS, Manifest, write_manifest
 from keras_bert.text.mask_options import MASK_OPTIONS
 from keras_bert.text.vocabulary import Vocabulary
@@ -59,6 +60,7 @@ def generate(options: PretrainingDataOptions) -> Manifest:
     vocabulary = Vocabulary.from_file(options.vocab)
     corpus = Corpus(options.input)
     directory = Path(options.output)
+    check_directory(options.output, "--output")
     if (directory / MANIFEST).exists():
         raise InputError(
             f"{directory}: finished shards exist already; remove them or choose another --output"
@@ -74,11 +76,13 @@ def generate(options: PretrainingDataOptions) -> Manifest:
                 if is_new:
                     shutil.rmtree(directory, ignore_errors=True)
                 raise
-    except (OSError, tf.errors.OpError) as error:
-        # TensorFlow's own message begins with the file.
-        reason = getattr(error, "strerror", None) or str(error.message).rsplit("; ", 1)[-1]
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None or failure.is_of_memory or _is_elsewhere(failure.place, directory):
+            raise
         raise InputError(
-            f"{directory}: cannot write: {reason}; the same command goes on from what is finished"
+            f"{directory}: cannot write: {failure.reason}; the same command goes on from what is "
+            "finished"
         ) from error
     _print_summary(directory, manifest)
     return manifest
@@ -131,6 +135,10 @@ def _check(options: PretrainingDataOptions) -> None:
 
 def _has_units(options: PretrainingDataOptions) -> bool:
     return options.segmentation != "none" or options.lexicon is not None
+
+
+def _is_elsewhere(place: str | None, directory: Path) -> bool:
+    return place is not None and not Path(place).is_relative_to(directory)
 
 
 @contextlib.contextmanager

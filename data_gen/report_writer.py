@@ -21,6 +21,7 @@ from data_gen.report_samples import SampleCollector
 from keras_bert.atomic import new_directory, write_json
 from keras_bert.command_line import resolved
 from keras_bert.errors import InputError
+from keras_bert.outputs import check_directory
 from keras_bert.records import read_manifest
 from keras_bert.text.vocabulary import Vocabulary
 
@@ -100,6 +101,7 @@ def write_report(options: ReportOptions) -> Path:
 
 def _check_output(output: Path) -> None:
     """Lets nothing be replaced but what this command wrote."""
+    check_directory(str(output), "--output")
     if not output.exists():
         return
     try:

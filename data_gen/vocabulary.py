@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import tensorflow as tf
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
@@ -15,6 +14,7 @@ from data_gen.sources import Corpus
 from keras_bert.atomic import write_json
 from keras_bert.command_line import check_at_least_one
 from keras_bert.errors import InputError
+from keras_bert.outputs import check_file
 from keras_bert.text.normalization import Normalizer
 from keras_bert.text.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
 
@@ -35,8 +35,8 @@ def learn(options: VocabularyOptions) -> Vocabulary:
             for the characters of the text, or the output cannot be written.
     """
     check_at_least_one(options, "size", "minimum_frequency", "characters")
-    if Path(options.output).is_dir():
-        raise InputError(f"`--output` must be a file. Received the directory: {options.output}")
+    check_file(options.output, "--output")
+    check_file(f"{options.output}.config.json", "--output")
     corpus = Corpus(options.input)
     with corpus_progress("reading", corpus.bytes) as update:
         vocabulary = learn_vocabulary(

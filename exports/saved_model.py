@@ -1,6 +1,5 @@
 """`python -m exports savedmodel`: model directory to a numbered SavedModel."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from exports.versions import write_version
 from keras_bert.atomic import write_json
 from keras_bert.command_line import check_at_least_one
 from keras_bert.errors import InputError
+from keras_bert.outputs import check_directory
 from keras_bert.tasks.families import load_predictor
 
 
@@ -35,7 +35,7 @@ def export(options: SavedModelOptions) -> Path:
     check_at_least_one(options, "max_text_bytes", "max_windows")
     check_name(options.name)
     output = Path(options.output)
-    _check_output(output)
+    check_directory(options.output, "--output")
     try:
         signatures = signatures_of(
             load_predictor(options.model),
@@ -95,15 +95,6 @@ def replies(
         inputs = {key: tf.constant(values, specs[key]["dtype"]) for key, values in call.items()}
         found[name] = {key: value.numpy() for key, value in functions[name](**inputs).items()}
     return found
-
-
-def _check_output(output: Path) -> None:
-    """Refuses what cannot hold versions, before the model is loaded, which takes a while."""
-    place = next(path for path in (output, *output.absolute().parents) if path.exists())
-    if not place.is_dir():
-        raise InputError(f"`--output` must be a directory. Received: {output}; {place} is a file")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise InputError(f"`--output` must be writable. Received: {output}; {place} is not")
 
 
 def _cost(signatures: TaskSignatures, found: dict[str, dict[str, np.ndarray]]) -> str:

@@ -56,6 +56,9 @@ def write_kit(
             path = directory / template.name
             text = Template(template.read_text(encoding="utf-8")).substitute(values)
             if path.exists():
+                if not path.is_file():
+                    kept.append(path.name)
+                    continue
                 if path.read_bytes() == text.encode():
                     record[path.name] = sha256_of_file(path)
                     continue

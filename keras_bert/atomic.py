@@ -15,7 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from keras_bert.failures import name_place
+
 _PREFIX = ".incomplete-"
+# Of a destination's name in that of its temporary one, which file systems limit to 255 bytes.
+_NAME_BYTES = 200
 
 
 @contextlib.contextmanager
@@ -24,6 +28,9 @@ def new_file(path: str | os.PathLike) -> Iterator[Path]:
 
     Args:
         path: The destination. Its directory is made when it is missing.
+
+    Raises:
+        OSError: If it cannot be written; the error names the destination.
 
     Example:
 
@@ -34,12 +41,15 @@ def new_file(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f"{_PREFIX}{os.getpid()}-{path.name}"
+    temporary = path.parent / f"{_PREFIX}{os.getpid()}-{_part(path.name)}"
     try:
         yield temporary
         _sync(temporary)
         os.replace(temporary, path)
         _sync(path.parent)
+    except Exception as error:
+        name_place(error, path, temporary)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -54,13 +64,18 @@ def new_directory(path: str | os.PathLike) -> Iterator[Path]:
 
     Raises:
         FileExistsError: If `path` exists.
+        OSError: If it cannot be written; the error names the destination.
     """
     path = Path(path)
     if path.exists():
         raise FileExistsError(f"{path} exists already")
     with incomplete_directory(path.parent, path.name) as temporary:
-        yield temporary
-        publish(temporary, path)
+        try:
+            yield temporary
+            publish(temporary, path)
+        except Exception as error:
+            name_place(error, path, temporary)
+            raise
 
 
 @contextlib.contextmanager
@@ -79,6 +94,9 @@ def incomplete_directory(parent: str | os.PathLike, name: str) -> Iterator[Path]
     temporary, descriptor = _locked_directory(parent, name)
     try:
         yield temporary
+    except Exception as error:
+        name_place(error, parent, temporary)
+        raise
     finally:
         os.close(descriptor)
         shutil.rmtree(temporary, ignore_errors=True)
@@ -86,13 +104,17 @@ def incomplete_directory(parent: str | os.PathLike, name: str) -> Iterator[Path]
 
 def _locked_directory(parent: Path, name: str) -> tuple[Path, int]:
     while True:
-        temporary = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{name}-", dir=parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{_part(name)}-", dir=parent))
         # Before it is locked, another process may take it for a leftover and remove it.
         with contextlib.suppress(FileNotFoundError):
             descriptor = _lock(temporary, wait=True)
             if temporary.exists():
                 return temporary, descriptor
             os.close(descriptor)
+
+
+def _part(name: str) -> str:
+    return os.fsdecode(os.fsencode(name)[:_NAME_BYTES])
 
 
 def publish(temporary: Path, path: str | os.PathLike) -> None:

@@ -16,6 +16,7 @@ The function is named by a string and imported only when its command runs, so th
 not wait for TensorFlow.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -30,6 +31,20 @@ from typing import Any, NoReturn, get_type_hints
 import jsonargparse
 
 from keras_bert.errors import InputError, InputWarning
+from keras_bert.failures import Failure, failure_of
+
+# Options by which a command takes less memory.
+_LESS_MEMORY = {
+    "batch_size": "a smaller",
+    "long_batch_size": "a smaller",
+    "sequence_length": "a smaller",
+    "gradient_accumulation_steps": "more",
+    "workers": "fewer",
+    "partition_bytes": "a smaller",
+    "length": "a smaller",
+    "max_batch_size": "a smaller",
+    "max_total_bytes": "a smaller",
+}
 
 
 def option(default: Any = dataclasses.MISSING, *, help: str, positional: bool = False) -> Any:
@@ -165,23 +180,87 @@ def run(
 ) -> int:
     """Parses the command line, prints the resolved options and runs the command.
 
-    Options go to standard error, so that standard output carries the command's own answer.
+    Options go to standard error, so that standard output carries the command's own answer. Wrong
+    input, and what the system or a library says of files, disks, memory or networks, is one line;
+    any other exception is a fault of the program and goes on to the caller.
 
     Returns:
-        The exit code: 0 when the command succeeded, 2 when the user's input was wrong.
+        The exit code: 0 when the command succeeded, 2 when the user's input was wrong or the system
+        refused something.
     """
-    command, options = parse(program, description, commands, arguments)
-    print(json.dumps(resolved(options), ensure_ascii=False), file=sys.stderr)
-    module, name = command.function.split(":")
-    function = getattr(_import_quietly(module), name)
-    with warnings.catch_warnings():
-        _print_input_warnings()
-        try:
+    options = None
+    try:
+        command, options = parse(program, description, commands, arguments)
+        print(json.dumps(resolved(options), ensure_ascii=False), file=sys.stderr)
+        module, name = command.function.split(":")
+        function = getattr(_import_quietly(module), name)
+        with warnings.catch_warnings():
+            _print_input_warnings()
             function(options)
-        except InputError as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-            return 2
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except InputError as error:
+        return _ends_with(str(error))
+    except SystemExit:
+        _flushes_output()
+        raise
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        return _ends_with(_line_of(failure, options))
     return 0
+
+
+def _ends_with(message: str) -> int:
+    with contextlib.suppress(OSError):
+        print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    return 2
+
+
+def _line_of(failure: Failure, options: Any) -> str:
+    """Names the option, the file and what was said of it."""
+    if failure.place is None and not _flushes_output():
+        return f"standard output: cannot write: {failure.reason}"
+    if failure.is_of_memory:
+        place = f"{failure.place}: " if failure.place else ""
+        return f"{place}out of memory: {failure.reason}{_less_memory(options)}"
+    if failure.place is None:
+        return failure.reason
+    name = _flag_of(failure.place, options)
+    return f"{f'`{name}`: ' if name else ''}{failure.place}: {failure.reason}"
+
+
+def _flushes_output() -> bool:
+    """Whether what was printed arrives; otherwise nothing more is written, nor at the end."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):  # Not of the operating system's.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
+
+
+def _flag_of(place: str, options: Any) -> str | None:
+    """The option that gave a path, or the longest directory above it."""
+    found = [
+        (len(value), field)
+        for field in (dataclasses.fields(options) if options is not None else ())
+        if isinstance(value := getattr(options, field.name), str) and value
+        if f"{place}{os.sep}".startswith(f"{value.rstrip(os.sep)}{os.sep}")
+    ]
+    if not found:
+        return None
+    field = max(found, key=lambda pair: pair[0])[1]
+    return field.name if field.metadata["positional"] else flag(field.name)
+
+
+def _less_memory(options: Any) -> str:
+    known = {field.name for field in dataclasses.fields(options)} if options is not None else set()
+    advice = [f"{how} {flag(name)}" for name, how in _LESS_MEMORY.items() if name in known]
+    return f"; it takes less with {' or '.join(advice)}" if advice else ""
 
 
 def _print_input_warnings() -> None:

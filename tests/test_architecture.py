@@ -17,6 +17,8 @@ SOURCES = [*MODULES, *sorted((ROOT / "examples").glob("*.py")), *sorted(ROOT.glo
 ROOMS = (
     (
         "errors",
+        "failures",
+        "outputs",
         "keras_internals",
         "reading",
         "published_configurations",

@@ -13,6 +13,7 @@ from keras_bert.atomic import new_directory, write_json
 from keras_bert.checkpoints.huggingface import CONFIG
 from keras_bert.errors import InputError
 from keras_bert.models.base import INPUT_DTYPES, BertModel
+from keras_bert.outputs import check_new_directory
 from keras_bert.tasks.families import load_tokenizer
 
 
@@ -57,8 +58,7 @@ def _check(options: Any, packages: Sequence[str], extra: str) -> None:
             f"`{extra}` needs the package {', '.join(missing)} (the extra `{extra}`): "
             f"pip install 'keras-bert-tf[{extra}]'"
         )
-    if Path(options.output).exists():
-        raise InputError(f"`--output` must not exist yet. Received: {options.output}")
+    check_new_directory(options.output, "--output")
 
 
 def _check_length(length: int, model: BertModel) -> None:

@@ -14,6 +14,7 @@ from keras_bert.checkpoints.published import HEAD_NAMES, encoder_shapes
 from keras_bert.command_line import resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
+from keras_bert.outputs import check_file, check_new_directory
 from keras_bert.tasks.families import check_table, read_tokenizer
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import SPECIAL_TOKENS
@@ -32,8 +33,8 @@ def convert(options: ConvertOptions) -> None:
             what the model is, or reading it back gives something else.
     """
     destination = Path(options.destination)
-    if destination.exists():
-        raise InputError(f"{destination}: exists already; choose another destination")
+    check_new_directory(options.destination, "destination")
+    check_file(f"{destination}.config.json", "destination")
     source = format_of(options.source)
     checkpoint = source.read(options.source)
     tokenizer = read_tokenizer(options.source, lowercase=False if options.cased else None)

@@ -1,12 +1,14 @@
 """`python -m keras_bert evaluate`."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from keras_bert.atomic import new_file, write_json
 from keras_bert.command_line import check_at_least_one, check_not_negative, check_unused, flag
 from keras_bert.errors import InputError
+from keras_bert.outputs import check_file
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import load_predictor
 from keras_bert.tasks.predictor import Predictor
@@ -26,6 +28,7 @@ def evaluate(options: EvaluateOptions) -> dict:
     check_not_negative(options, "attention_example")
     if options.report is None:
         check_unused(options, "attention_example", reason="there is no `--report`")
+    _check_outputs(options)
     task = task_of(options)
     predictor = load_predictor(options.model)
     if not isinstance(predictor, task.family):
@@ -54,6 +57,21 @@ def evaluate(options: EvaluateOptions) -> dict:
         write_json(options.output, metrics)
     print(json.dumps(metrics))
     return metrics
+
+
+def _check_outputs(options: EvaluateOptions) -> None:
+    given = {
+        flag(name): path
+        for name in ("output", "predictions", "report")
+        if (path := getattr(options, name)) is not None
+    }
+    for name, path in given.items():
+        check_file(path, name)
+    if len({os.path.realpath(path) for path in given.values()}) < len(given):
+        raise InputError(
+            f"{', '.join(f'`{name}`' for name in given)} must name different files. "
+            f"Received: {', '.join(given.values())}"
+        )
 
 
 def _splits(options, task) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import rich.table
 from keras_bert.atomic import new_directory, write_json
 from keras_bert.command_line import defaults, resolved
 from keras_bert.errors import InputError
+from keras_bert.outputs import check_directory
 from keras_bert.tasks.registry import task_named
 from keras_bert.tasks.task import Task
 from keras_bert.training.options import FILE_OPTIONS, FinetuneOptions
@@ -63,6 +64,7 @@ def search(options: FinetuneOptions, train: Callable[[FinetuneOptions], dict]) -
                 f"Received: {strategy}, where {reason}"
             )
     output = Path(options.output)
+    check_directory(options.output, "--output")
     _check_output(output, options)
     with writing(output):
         output.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,6 @@
 """`python -m keras_bert predict`."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TextIO
@@ -43,28 +42,24 @@ def predict(options: PredictOptions) -> None:
     Raises:
         InputError: If a line is not such an object, its fields differ from the first one's, or the
             family cannot answer it, after the lines before it were answered. With `keep_going` it
-            is answered by `{"error": ...}`. If nobody reads the answers any more.
+            is answered by `{"error": ...}`.
+        BrokenPipeError: If nobody reads the answers any more.
     """
     check_at_least_one(options, "batch_size")
     predictor = load_predictor(options.model)
     predictor.freeze(options.precision)
-    try:
-        for lines in read_lines(sys.stdin, predictor.forms, options.batch_size):
-            answers = _answers(predictor, lines)
-            wrong = [] if options.keep_going else [a for a in answers if "error" in a]
-            if wrong:
-                answers = answers[: answers.index(wrong[0])]
-            # At once, so that a reader never has a part of a line.
-            sys.stdout.write(
-                "".join(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
-            )
-            sys.stdout.flush()
-            if wrong:
-                raise InputError(wrong[0]["error"])
-    except BrokenPipeError as error:
-        # Python would try again to write what is left, at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise InputError("standard output: closed by its reader before the last answer") from error
+    for lines in read_lines(sys.stdin, predictor.forms, options.batch_size):
+        answers = _answers(predictor, lines)
+        wrong = [] if options.keep_going else [a for a in answers if "error" in a]
+        if wrong:
+            answers = answers[: answers.index(wrong[0])]
+        # At once, so that a reader never has a part of a line.
+        sys.stdout.write(
+            "".join(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
+        )
+        sys.stdout.flush()
+        if wrong:
+            raise InputError(wrong[0]["error"])
 
 
 def _answers(predictor: Predictor, lines: list[Line]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from keras_bert.checkpoints.formats import folder_of, format_of
 from keras_bert.checkpoints.resizing import resized
 from keras_bert.command_line import check_at_least_one, check_unused, resolved
 from keras_bert.errors import InputError
+from keras_bert.outputs import check_file, check_new_directory
 from keras_bert.tasks.families import check_table, read_tokenizer
 from keras_bert.training.convert import compare, published_part
 from keras_bert.training.options import ResizeOptions
@@ -28,8 +29,8 @@ def resize(options: ResizeOptions) -> None:
     if options.add_tokens is None:
         check_unused(options, "initialize", reason="`--add-tokens` is not given")
     destination = Path(options.destination)
-    if destination.exists():
-        raise InputError(f"{destination}: exists already; choose another destination")
+    check_new_directory(options.destination, "destination")
+    check_file(f"{destination}.config.json", "destination")
     tokens = _read_tokens(options.add_tokens) if options.add_tokens else []
     checkpoint = format_of(options.source).read(options.source)
     checkpoint.check_encoder()

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from keras_bert.atomic import remove_incomplete, write_json
 from keras_bert.command_line import flag
 from keras_bert.errors import InputError
+from keras_bert.outputs import check_directory
 from keras_bert.training.checkpoint_directory import checkpoint_at, newest_checkpoint
 from keras_bert.training.event_files import cut_event_files
 from keras_bert.training.provenance import digest, versions
@@ -76,8 +77,8 @@ class RunDirectory:
         self._earlier: dict[str, Any] = {}
         self._inputs: dict[str, str] = {}
         self._resources = contextlib.ExitStack()
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"{self.path}: must be a directory; choose another --output")
+        if self.workers.is_chief:
+            check_directory(str(path), "--output")
         self._check_unfinished()
 
     def __enter__(self) -> "RunDirectory":
