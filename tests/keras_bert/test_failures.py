@@ -120,7 +120,7 @@ def test_a_file_that_cannot_be_written_is_named_as_the_user_knows_it(tmp_path):
     for write in (
         full(lambda file, _: file.write(b"x")),
         full(lambda _, temporary: tf.io.write_file("/dev/full", "x" * 9999)),
-        lambda temporary: open(temporary / "no" / "such"),
+        lambda temporary: (temporary / "no" / "such").write_text("x"),
         lambda temporary: tf.io.read_file(str(temporary / "none")),
         lambda temporary: save_file({"x": np.zeros(3)}, "/dev/full/x"),
     ):
@@ -136,10 +136,10 @@ def test_a_file_that_cannot_be_written_is_named_as_the_user_knows_it(tmp_path):
 def test_an_error_keeps_its_words(tmp_path):
     with pytest.raises(OSError, match=r"^disk full$"), new_file(tmp_path / "x"):
         raise OSError("disk full")
-    with pytest.raises(OSError, match="Errno 28.*space.*: '[^']*/x'$"), new_file(tmp_path / "x"):
+    with pytest.raises(OSError, match=r"Errno 28.*space.*: '[^']*/x'$"), new_file(tmp_path / "x"):
         raise OSError(28, "No space left on device")
     with (
-        pytest.raises(OSError, match="Errno 28.*space.*: '[^']*/x'$"),
+        pytest.raises(OSError, match=r"Errno 28.*space.*: '[^']*/x'$"),
         new_directory(tmp_path / "x") as temporary,
     ):
         raise OSError(28, "No space left on device", f"{temporary}/a", None, f"{temporary}/b")

@@ -87,9 +87,9 @@ def test_what_must_be_new(here):
 
 
 def test_files_for_directories_and_the_reverse(here):
-    with pytest.raises(InputError, match="must be a directory. Received: .*file, a file"):
+    with pytest.raises(InputError, match=r"must be a directory. Received: .*file, a file"):
         check_directory(str(here / "file"), "--output")
-    with pytest.raises(InputError, match="must be a file. Received: the directory .*directory"):
+    with pytest.raises(InputError, match=r"must be a file. Received: the directory .*directory"):
         check_file(str(here / "directory"), "--output")
 
 
@@ -98,5 +98,5 @@ def test_devices_and_pipes_are_not_replaced(here):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(here / "socket"))
         for path in ("/dev/null", "/dev/full", here / "pipe", here / "socket"):
-            with pytest.raises(InputError, match="must be a file. Received: a device"):
+            with pytest.raises(InputError, match=r"must be a file. Received: a device"):
                 check_file(str(path), "--report")
