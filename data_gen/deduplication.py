@@ -62,14 +62,6 @@ def deduplicate(options: DeduplicationOptions) -> Counts:
     """
     if not options.near:
         check_unused(options, "threshold", reason="`--near` is off")
-    if not 0 < options.threshold <= 1:
-        raise InputError(
-            f"`--threshold` must be above 0 and at most 1. Received: {options.threshold}"
-        )
-    if options.minimum_characters < 0:
-        raise InputError(
-            f"`--minimum-characters` must be at least 0. Received: {options.minimum_characters}"
-        )
     corpus = Corpus(options.input)
     output = Path(options.output)
     check_new_directory(options.output, "--output")

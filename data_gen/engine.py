@@ -26,7 +26,7 @@ from data_gen.shards import (
 from data_gen.sources import Corpus
 from data_gen.statistics import summary
 from keras_bert.atomic import remove_incomplete, write_json
-from keras_bert.command_line import check_at_least_one, check_unused, flag
+from keras_bert.command_line import check_unused, flag
 from keras_bert.config import SHORTEST_SEQUENCE
 from keras_bert.errors import InputError
 from keras_bert.failures import failure_of
@@ -89,7 +89,6 @@ def generate(options: PretrainingDataOptions) -> Manifest:
 
 
 def _check(options: PretrainingDataOptions) -> None:
-    check_at_least_one(options, "duplicates", "partition_bytes", "workers", "max_predictions")
     if not options.static_masks:
         check_unused(options, *MASK_OPTIONS, reason="`--static-masks` is off")
     if options.runner == "local":
@@ -101,11 +100,6 @@ def _check(options: PretrainingDataOptions) -> None:
             "sequence_length",
             options.sequence_length >= SHORTEST_SEQUENCE,
             f"at least {SHORTEST_SEQUENCE}",
-        ),
-        (
-            "short_sequence_probability",
-            0 <= (options.short_sequence_probability or 0) <= 1,
-            "between 0 and 1",
         ),
         (
             "lexicon",

@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Literal
 
-from keras_bert.command_line import option
+from keras_bert.command_line import Options, option
+from keras_bert.ranges import Bytes, Count, CountOrZero, Seed, Share, ShareAboveZero
 from keras_bert.text.mask_options import MaskUnits
 
 Objective = Literal[
@@ -19,15 +20,15 @@ _INPUT = (
 
 
 @dataclasses.dataclass(frozen=True)
-class VocabularyOptions:
+class VocabularyOptions(Options):
     """Options of `python -m data_gen vocab`."""
 
     input: str = option(help=_INPUT)
     output: str = option(help="vocabulary file to write, usually vocab.txt")
-    size: int = option(30522, help="tokens, special tokens counted")
+    size: Count = option(30522, help="tokens, special tokens counted")
     cased: bool = option(False, help="keep capitals and accents")
-    minimum_frequency: int = option(2, help="occurrences that a merged piece must have")
-    characters: int = option(
+    minimum_frequency: Count = option(2, help="occurrences that a merged piece must have")
+    characters: Count = option(
         1000,
         help="distinct characters to keep, the most frequent ones; rarer ones become [UNK]. "
         "Chinese needs some thousands",
@@ -35,20 +36,20 @@ class VocabularyOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class DeduplicationOptions:
+class DeduplicationOptions(Options):
     """Options of `python -m data_gen deduplicate`."""
 
     input: str = option(help=_INPUT)
     output: str = option(help="directory to make, with compressed text and report.json")
     near: bool = option(False, help="drop paragraphs too that resemble an earlier one")
-    threshold: float = option(
+    threshold: ShareAboveZero = option(
         0.8,
         help="with --near: the share of common runs of five words from which a paragraph is "
         "dropped, 0 to 1 (Jaccard similarity, estimated)",
     )
     # In 10 files of books, 1 in 8 lines below this length repeats, most of them chapter numbers,
     # exclamations and stage directions; of the longer ones 1 in 10,000.
-    minimum_characters: int = option(
+    minimum_characters: CountOrZero = option(
         60,
         help="shorter paragraphs are kept: headings and dialogue repeat rightly. Chinese says the "
         "same in a third of the characters",
@@ -56,7 +57,7 @@ class DeduplicationOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class PretrainingDataOptions:
+class PretrainingDataOptions(Options):
     """Options of `python -m data_gen pretrain`."""
 
     input: str = option(help=_INPUT)
@@ -78,7 +79,7 @@ class PretrainingDataOptions:
         None,
         help="file of phrases or entities, one per line, each masked as a whole wherever it occurs",
     )
-    sequence_length: int = option(128, help="tokens of an example, at most, special ones counted")
+    sequence_length: Count = option(128, help="tokens of an example, at most, special ones counted")
     objective: Objective = option(
         "nsp",
         help="nsp: next or random sentences (BERT); sop: sentences in order or swapped (ALBERT); "
@@ -86,11 +87,11 @@ class PretrainingDataOptions:
         "document (RoBERTa); single_sequence: one long run of text (SpanBERT); left_to_right: the "
         "same, to predict each next token (GPT)",
     )
-    short_sequence_probability: float | None = option(
+    short_sequence_probability: Share | None = option(
         None,
         help="share of shorter target lengths, 0 to 1; default: 0.1 for nsp and sop, 0 for others",
     )
-    duplicates: int = option(
+    duplicates: Count = option(
         1, help="passes over each document, each with other cuts and, if static, other masks"
     )
     packed: bool = option(
@@ -101,20 +102,20 @@ class PretrainingDataOptions:
         False, help="draw masks now, once and for all, as BERT did; otherwise while training"
     )
     mask_units: MaskUnits = option("token", help="static masks: what is masked as a whole")
-    max_predictions: int | None = option(
+    max_predictions: Count | None = option(
         None,
         help="static masks: masked tokens in a row, at most; default: --mask-rate of its length",
     )
-    mask_rate: float = option(0.15, help="static masks: share of tokens to mask, 0 to 1")
-    mask_token_rate: float = option(0.8, help="static masks: share of them that become [MASK]")
-    random_token_rate: float = option(
+    mask_rate: ShareAboveZero = option(0.15, help="static masks: share of tokens to mask, 0 to 1")
+    mask_token_rate: Share = option(0.8, help="static masks: share of them that become [MASK]")
+    random_token_rate: Share = option(
         0.1, help="static masks: share of them that become a random token"
     )
-    partition_bytes: int = option(
+    partition_bytes: Bytes = option(
         8_000_000, help="text that becomes one shard, in bytes; random sentences come from within"
     )
-    seed: int = option(12345, help="seed of lengths, pairs, order and static masks")
-    workers: int = option(1, help="processes, of the local runner")
+    seed: Seed = option(12345, help="seed of lengths, pairs, order and static masks")
+    workers: Count = option(1, help="processes, of the local runner")
     runner: Literal["local", "beam"] = option(
         "local", help="local: processes of this machine; beam: a cluster, by Apache Beam"
     )
@@ -124,21 +125,21 @@ class PretrainingDataOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class VerifyOptions:
+class VerifyOptions(Options):
     """Options of `python -m data_gen verify`."""
 
     directory: str = option(help="shard directory", positional=True)
 
 
 @dataclasses.dataclass(frozen=True)
-class ReportOptions:
+class ReportOptions(Options):
     """Options of `python -m data_gen report`."""
 
     directory: str = option(help="shard directory", positional=True)
     output: str | None = option(
         None, help="directory to make; default: report in the shard directory"
     )
-    samples: int = option(12, help="examples to show as text, spread over the shards")
-    examples: int = option(
+    samples: CountOrZero = option(12, help="examples to show as text, spread over the shards")
+    examples: CountOrZero = option(
         100_000, help="examples to count, at most, spread over the shards; 0 for all"
     )

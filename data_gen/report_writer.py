@@ -49,9 +49,6 @@ def write_report(options: ReportOptions) -> Path:
     write_report(ReportOptions("shards"))       # shards/report/report.html
     ```
     """
-    for name in ("samples", "examples"):
-        if getattr(options, name) < 0:
-            raise InputError(f"`--{name}` must not be negative. Received: {getattr(options, name)}")
     directory = Path(options.directory)
     manifest = read_manifest(directory)
     vocabulary = Vocabulary.from_file(directory / "vocab.txt", sha256=manifest.vocabulary_sha256)
@@ -101,8 +98,8 @@ def write_report(options: ReportOptions) -> Path:
 
 def _check_output(output: Path) -> None:
     """Lets nothing be replaced but what this command wrote."""
-    check_directory(str(output), "--output")
     if not output.exists():
+        check_directory(str(output), "--output")
         return
     try:
         values = json.loads((output / "report.json").read_text(encoding="utf-8"))
@@ -121,6 +118,7 @@ def _check_output(output: Path) -> None:
         raise InputError(
             f"{output}: the output must be new or an earlier report. Received: {received}"
         )
+    check_directory(str(output.parent), "--output")  # It is replaced.
 
 
 @contextlib.contextmanager

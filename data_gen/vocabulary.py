@@ -12,7 +12,6 @@ from data_gen.options import VocabularyOptions
 from data_gen.progress import corpus_progress
 from data_gen.sources import Corpus
 from keras_bert.atomic import write_json
-from keras_bert.command_line import check_at_least_one
 from keras_bert.errors import InputError
 from keras_bert.outputs import check_file
 from keras_bert.text.normalization import Normalizer
@@ -34,7 +33,6 @@ def learn(options: VocabularyOptions) -> Vocabulary:
         InputError: If the corpus cannot be read, an option is out of range, the size is too small
             for the characters of the text, or the output cannot be written.
     """
-    check_at_least_one(options, "size", "minimum_frequency", "characters")
     check_file(options.output, "--output")
     check_file(f"{options.output}.config.json", "--output")
     corpus = Corpus(options.input)

@@ -4,11 +4,12 @@ import dataclasses
 from typing import Literal
 
 from exports.limits import Limits
-from keras_bert.command_line import option
+from keras_bert.command_line import Options, option
+from keras_bert.ranges import Bytes, Count, Milliseconds, Port, Seconds
 
 
 @dataclasses.dataclass(frozen=True)
-class SavedModelOptions:
+class SavedModelOptions(Options):
     """Options of `python -m exports savedmodel`."""
 
     model: str = option(help="fine-tuned model directory")
@@ -17,16 +18,16 @@ class SavedModelOptions:
     precision: Literal["float32", "bfloat16", "float16"] = option(
         "float32", help="type of the weights and of the computation; its cost is printed"
     )
-    max_text_bytes: int = option(
+    max_text_bytes: Count = option(
         Limits.text_bytes, help="bytes that are read of a text; the rest is not looked at"
     )
-    max_windows: int = option(
+    max_windows: Count = option(
         Limits.windows, help="rows of the model's length that a long text becomes, at most"
     )
 
 
 @dataclasses.dataclass(frozen=True)
-class OnnxOptions:
+class OnnxOptions(Options):
     """Options of `python -m exports onnx`."""
 
     model: str = option(help="model directory: an encoder, pre-trained or fine-tuned")
@@ -35,13 +36,13 @@ class OnnxOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class LiteRTOptions:
+class LiteRTOptions(Options):
     """Options of `python -m exports litert`."""
 
     model: str = option(help="model directory: an encoder, pre-trained or fine-tuned")
     output: str = option(help="new directory for model.tflite, vocabulary and labels")
     encoder_only: bool = option(False, help="leave out what stands on the encoder")
-    length: int | None = option(
+    length: Count | None = option(
         None, help="one row of so many tokens at a time; by default rows and tokens may vary"
     )
     weights: Literal["float32", "float16", "int8"] = option(
@@ -50,40 +51,40 @@ class LiteRTOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class VerifyOptions:
+class VerifyOptions(Options):
     """Options of `python -m exports verify`."""
 
     directory: str = option(help="version directory, such as exported/1", positional=True)
 
 
 @dataclasses.dataclass(frozen=True)
-class ServeOptions:
+class ServeOptions(Options):
     """Options of `python -m exports serve`."""
 
     directory: str = option(help="directory of numbered versions, 1, 2, ...", positional=True)
     name: str = option("model", help="name of the model in calls")
     host: str = option("127.0.0.1", help="address to listen on; 0.0.0.0 opens it to the network")
-    rest_port: int = option(8501, help="port of the REST API; 0 takes a free one")
-    grpc_port: int = option(8500, help="port of the gRPC API; 0 takes a free one")
-    max_batch_size: int = option(
+    rest_port: Port = option(8501, help="port of the REST API; 0 takes a free one")
+    grpc_port: Port = option(8500, help="port of the gRPC API; 0 takes a free one")
+    max_batch_size: Count = option(
         32, help="rows up to which requests share a run of the model; 1 runs each alone"
     )
-    batch_timeout: float = option(5.0, help="milliseconds that a request waits for others")
-    max_queue: int = option(1000, help="requests that may wait; more are refused")
-    max_rows: int = option(1024, help="rows that one request may have")
-    max_message_bytes: int = option(64 << 20, help="bytes that one request may have")
-    max_total_bytes: int = option(
+    batch_timeout: Milliseconds = option(5.0, help="milliseconds that a request waits for others")
+    max_queue: Count = option(1000, help="requests that may wait; more are refused")
+    max_rows: Count = option(1024, help="rows that one request may have")
+    max_message_bytes: Count = option(64 << 20, help="bytes that one request may have")
+    max_total_bytes: Bytes = option(
         512 << 20, help="bytes of memory that requests may hold together until they are answered"
     )
-    max_connections: int = option(512, help="connections that the REST API has at a time")
-    deadline: float = option(
+    max_connections: Count = option(512, help="connections that the REST API has at a time")
+    deadline: Seconds = option(
         30.0, help="seconds after which a request is given up, also one that does not arrive"
     )
-    poll_interval: float = option(1.0, help="seconds between two looks for a new version")
+    poll_interval: Seconds = option(1.0, help="seconds between two looks for a new version")
 
 
 @dataclasses.dataclass(frozen=True)
-class DemoOptions:
+class DemoOptions(Options):
     """Options of `python -m exports demo`."""
 
     directory: str = option(
@@ -91,7 +92,7 @@ class DemoOptions:
         positional=True,
     )
     host: str = option("127.0.0.1", help="address to listen on; 0.0.0.0 opens it to the network")
-    port: int = option(7860, help="port of the page; 0 takes a free one")
+    port: Port = option(7860, help="port of the page; 0 takes a free one")
     auth_file: str | None = option(
         None,
         help="file with a line `user:password` for each who may see the page; without it the "

@@ -16,7 +16,6 @@ from exports.signatures.families import signatures_of
 from exports.verification import DESCRIPTION, check_version
 from exports.versions import write_version
 from keras_bert.atomic import write_json
-from keras_bert.command_line import check_at_least_one
 from keras_bert.errors import InputError
 from keras_bert.outputs import check_directory
 from keras_bert.tasks.families import load_predictor
@@ -32,7 +31,6 @@ def export(options: SavedModelOptions) -> Path:
         InputError: If the directory is not that of a fine-tuned model, or the output no place for
             a directory.
     """
-    check_at_least_one(options, "max_text_bytes", "max_windows")
     check_name(options.name)
     output = Path(options.output)
     check_directory(options.output, "--output")

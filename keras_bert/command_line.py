@@ -4,9 +4,9 @@ A command is a frozen dataclass of options and a function that takes it:
 
 ```python
 @dataclasses.dataclass(frozen=True)
-class GreetOptions:
+class GreetOptions(Options):
     name: str = option(help="whom to greet", positional=True)
-    times: int = option(1, help="number of greetings")
+    times: Count = option(1, help="number of greetings")
 
 COMMANDS = {"greet": Command(GreetOptions, "package.greeting:greet", "Print a greeting.")}
 run("python -m package", "What the package does.", COMMANDS)
@@ -21,17 +21,19 @@ import dataclasses
 import importlib
 import json
 import os
+import re
 import sys
 import tempfile
 import types
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn, get_type_hints
+from typing import Any, ClassVar, NoReturn, get_type_hints
 
 import jsonargparse
 
 from keras_bert.errors import InputError, InputWarning
 from keras_bert.failures import Failure, failure_of
+from keras_bert.ranges import KINDS, check_number, numbers_of
 
 # Options by which a command takes less memory.
 _LESS_MEMORY = {
@@ -53,11 +55,26 @@ def option(default: Any = dataclasses.MISSING, *, help: str, positional: bool = 
 
 
 @dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of a command. Wherever they come from, numbers are in the ranges of their types.
+
+    Raises:
+        InputError: If one is not; the message names the flag and the value.
+    """
+
+    def __post_init__(self):
+        for name, (kind, bounds) in numbers_of(type(self)).items():
+            value = getattr(self, name)
+            if value is not None:
+                check_number(f"`{flag(name)}`", kind, bounds, value)
+
+
+@dataclasses.dataclass(frozen=True)
 class Command:
     """One subcommand.
 
     Args:
-        options: type. A frozen dataclass whose fields were made by `option`.
+        options: type. A frozen dataclass, of `Options`, whose fields were made by `option`.
         function: str. `"module:name"` of the function that takes an instance of `options`.
         help: str. One sentence.
     """
@@ -67,12 +84,23 @@ class Command:
     help: str
 
 
+# What jsonargparse says of a value that is not of an option's type.
+_WRONG_VALUE = re.compile(r'Parser key "(?:\w+\.)*(\w+)": .*(?:Got|Given) value: ?(.*)')
+
+
 class _Parser(jsonargparse.ArgumentParser):
     """Reports wrong usage in one line, without repeating all flags."""
+
+    # Those of all commands: in no two of them an option is a number of another kind.
+    numbers: ClassVar[dict[str, type]] = {}
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         del ex
         line = " ".join(message.split())
+        found = _WRONG_VALUE.fullmatch(line)
+        if found and found[1] in self.numbers:
+            kind = KINDS[self.numbers[found[1]]]
+            line = f"`{flag(found[1])}` must be {kind}. Received: {found[2]}"
         self.exit(2, f"error: {line} ({self.prog.split(' [options]')[0]} --help lists the flags)\n")
 
 
@@ -102,6 +130,9 @@ def parse(
     program: str, description: str, commands: Mapping[str, Command], arguments: Sequence[str] | None
 ) -> tuple[Command, Any]:
     """Returns the chosen command and its options; exits with code 2 on wrong usage."""
+    for command in commands.values():
+        kinds = {name: kind for name, (kind, _) in numbers_of(command.options).items()}
+        _Parser.numbers = {**_Parser.numbers, **kinds}
     parser = _Parser(prog=program, description=description)
     subcommands = parser.add_subcommands(dest="command", required=True)
     for name, command in commands.items():
@@ -127,31 +158,6 @@ def defaults(options: Any) -> dict[str, Any]:
 def flag(name: str) -> str:
     """Returns how an option is written on the command line."""
     return f"--{name.replace('_', '-')}"
-
-
-def check_at_least_one(options: Any, *names: str) -> None:
-    """Checks options that count something, where they are given.
-
-    Raises:
-        InputError: If one of them is below 1; the message names the flag and the value.
-    """
-    _check_at_least(1, options, names)
-
-
-def check_not_negative(options: Any, *names: str) -> None:
-    """Checks options that count something and may be 0.
-
-    Raises:
-        InputError: If one of them is below 0; the message names the flag and the value.
-    """
-    _check_at_least(0, options, names)
-
-
-def _check_at_least(least: int, options: Any, names: Sequence[str]) -> None:
-    for name in names:
-        value = getattr(options, name)
-        if value is not None and value < least:
-            raise InputError(f"`{flag(name)}` must be at least {least}. Received: {value}")
 
 
 def check_unused(options: Any, *names: str, reason: str) -> None:

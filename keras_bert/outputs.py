@@ -20,7 +20,7 @@ def check_new_directory(path: str, name: str) -> None:
         InputError: If it exists or cannot be written. The message names option, path and reason.
     """
     if _status(path, name) is not None or os.path.lexists(path):
-        raise InputError(f"{path}: exists already; remove it or choose another `{name}`")
+        raise InputError(f"{path}: exists already; `{name}` must not exist yet")
     _check_room(path, name)
 
 
@@ -80,10 +80,12 @@ def _check_room(path: str, name: str) -> None:
     parents = list(Path(path).absolute().parents)
     place = next(parent for parent in parents if _status(str(parent), name) is not None)
     if not place.is_dir():
-        raise InputError(f"`{name}`: {path}: {place} is a file, not a directory")
+        raise InputError(f"`{name}` must be in a directory. Received: {path}; {place} is a file")
     for missing in parents[: parents.index(place)]:
         if missing.is_symlink():
-            raise InputError(f"`{name}`: {path}: {missing} is a link to nothing")
+            raise InputError(
+                f"`{name}` must be in a directory. Received: {path}; {missing} is a link to nothing"
+            )
     longest = os.pathconf(place, "PC_NAME_MAX")
     for part in Path(path).absolute().relative_to(place).parts:
         if len(os.fsencode(part)) > longest:
@@ -100,5 +102,5 @@ def _check_writable(path: str, name: str, place: Path) -> None:
             file.flush()
     except OSError as error:
         raise InputError(
-            f"`{name}`: {path}: {place} is not writable: {error.strerror or error}"
+            f"`{name}` must be writable. Received: {path}; {place}: {error.strerror or error}"
         ) from error

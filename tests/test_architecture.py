@@ -18,6 +18,7 @@ ROOMS = (
     (
         "errors",
         "failures",
+        "ranges",
         "outputs",
         "keras_internals",
         "reading",

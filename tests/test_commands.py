@@ -301,7 +301,7 @@ def test_wrong_input_is_one_line_with_exit_code_2(work, tmp_path, capsys):
     fails(capsys, [*pretrain, "--warmup-steps", "26"], "--warmup-steps")
     fails(capsys, [*pretrain, "--batch-size", "100000"], "do not fill one batch")
     fails(capsys, [*pretrain, "--output", f"{work}/pretrained"], "holds a run already")
-    fails(capsys, [*pretrain, "--mask-rate", "2"], "mask_rate=2")
+    fails(capsys, [*pretrain, "--mask-rate", "2"], "--mask-rate", "Received: 2")
     fails(capsys, [*pretrain, "--histograms", "-1"], "--histograms", "Received: -1")
     for steps in ("0", "9,8", "a"):
         fails(capsys, [*pretrain, "--profile-steps", steps], "--profile-steps", steps)

@@ -18,11 +18,9 @@ def demo(options: DemoOptions) -> None:
     """Serves the page until SIGINT or SIGTERM, to this machine unless `--host` says otherwise.
 
     Raises:
-        InputError: If an option is out of range, gradio is missing, the directory holds no version
+        InputError: If gradio is missing, the directory holds no version
             that loads, or the port is taken.
     """
-    if not 0 <= options.port <= 65535:
-        raise InputError(f"`--port` must be from 0 to 65535. Received: {options.port}")
     if importlib.util.find_spec("gradio") is None:
         raise InputError(
             "`demo` needs the package gradio (the extra `demo`): pip install 'keras-bert-tf[demo]'"

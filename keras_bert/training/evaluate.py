@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_bert.atomic import new_file, write_json
-from keras_bert.command_line import check_at_least_one, check_not_negative, check_unused, flag
+from keras_bert.command_line import check_unused, flag
 from keras_bert.errors import InputError
 from keras_bert.outputs import check_file
 from keras_bert.tasks.examples import Examples
@@ -24,8 +24,6 @@ def evaluate(options: EvaluateOptions) -> dict:
         InputError: If the file has no labels and no `predictions` are asked for, or data, model
             and task do not fit together.
     """
-    check_at_least_one(options, "batch_size")
-    check_not_negative(options, "attention_example")
     if options.report is None:
         check_unused(options, "attention_example", reason="there is no `--report`")
     _check_outputs(options)

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_bert.checkpoints.formats import folder_of
-from keras_bert.command_line import check_at_least_one, check_not_negative, defaults, resolved
+from keras_bert.command_line import defaults, resolved
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.predictor import Predictor
@@ -62,27 +62,7 @@ def finetune(options: FinetuneOptions) -> dict:
 
 
 def _check(options: FinetuneOptions) -> None:
-    check_at_least_one(
-        options,
-        "epochs",
-        "batch_size",
-        "length_pool",
-        "log_steps",
-        "restarts",
-        "sequence_length",
-    )
-    check_not_negative(
-        options, "checkpoint_steps", "keep_checkpoints", "skip_limit", "patience", "freeze_layers"
-    )
     check_monitors(options)
-    if not 0 <= options.warmup_share <= 1:
-        raise InputError(
-            f"`--warmup-share` must lie between 0 and 1. Received: {options.warmup_share}"
-        )
-    if not 0 < options.layer_decay <= 1:
-        raise InputError(
-            f"`--layer-decay` must be above 0 and at most 1. Received: {options.layer_decay}"
-        )
     if options.restarts > 1 and options.grid is None:
         raise InputError(f"`--restarts` needs `--grid`. Received: {options.restarts}")
     if options.checkpoint_steps == 0 and options.patience:

@@ -63,6 +63,7 @@ def search(options: FinetuneOptions, train: Callable[[FinetuneOptions], dict]) -
                 "`--grid` trains each run in one process: it needs another `--strategy`. "
                 f"Received: {strategy}, where {reason}"
             )
+    _check_points(options, points)
     output = Path(options.output)
     check_directory(options.output, "--output")
     _check_output(output, options)
@@ -132,6 +133,19 @@ def read_grid(grid: str) -> dict[str, list[Any]]:
                 f"`--grid`: {grid}: {name!r} must have a list of values. Received: {choices!r}"
             )
     return values
+
+
+def _check_points(options: FinetuneOptions, points: list[dict[str, Any]]) -> None:
+    """Checks the numbers of each run, before the first of them."""
+    for point in points:
+        try:
+            dataclasses.replace(options, **point)
+        except InputError as error:
+            raise InputError(f"`--grid`: {options.grid}: {error}") from error
+    try:
+        dataclasses.replace(options, seed=options.seed + options.restarts - 1)
+    except InputError as error:
+        raise InputError(f"`--restarts` {options.restarts} has too large seeds: {error}") from error
 
 
 def combinations(grid: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_bert.errors import InputError
 from keras_bert.training.input_meter import InputMeter
 from keras_bert.training.inspection import ProfilerTrace, WeightHistograms, profile_range
 from keras_bert.training.options import FinetuneOptions, PretrainOptions
@@ -14,17 +13,11 @@ from keras_bert.training.telemetry import TensorBoardScalars, Workload
 
 
 def check_monitors(options: PretrainOptions | FinetuneOptions) -> None:
-    """Checks the options that say what to watch.
+    """Checks what the types of the options that say what to watch do not.
 
     Raises:
-        InputError: If one is out of range.
+        InputError: If `--profile-steps` is no range of steps.
     """
-    for name in ("histograms", "sample_steps"):
-        if getattr(options, name, 0) < 0:
-            raise InputError(
-                f"`--{name.replace('_', '-')}` must not be negative. "
-                f"Received: {getattr(options, name)}"
-            )
     profile_range(options.profile_steps)
 
 

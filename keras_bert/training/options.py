@@ -3,8 +3,18 @@
 import dataclasses
 from typing import Literal
 
-from keras_bert.command_line import option
+from keras_bert.command_line import Options, option
 from keras_bert.models.feature_mixes import FeatureMix
+from keras_bert.ranges import (
+    Count,
+    CountOrZero,
+    NotNegative,
+    Positive,
+    Seed,
+    Share,
+    ShareAboveZero,
+    ShareWithin,
+)
 from keras_bert.text.mask_options import MaskUnits
 
 Strategy = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
@@ -69,7 +79,7 @@ _ALLOW_CHANGES = "go on with a stopped run under other options or inputs than it
 
 
 @dataclasses.dataclass(frozen=True)
-class PretrainOptions:
+class PretrainOptions(Options):
     """Options of `python -m keras_bert pretrain`."""
 
     data: str = option(help="shard directory made by `python -m data_gen pretrain`")
@@ -85,25 +95,27 @@ class PretrainOptions:
         help="shard directory to measure on before, after and at each checkpoint, of the same "
         "vocabulary; the checkpoint of the least loss is kept",
     )
-    validation_steps: int = option(50, help="batches of --validation to measure on")
+    validation_steps: Count = option(50, help="batches of --validation to measure on")
     long_data: str | None = option(
         None, help="shard directory of longer sequences, for the last part of the steps"
     )
-    long_share: float = option(0.1, help="share of the steps on --long-data, above 0 to below 1")
-    long_batch_size: int | None = option(
+    long_share: ShareWithin = option(
+        0.1, help="share of the steps on --long-data, above 0 to below 1"
+    )
+    long_batch_size: Count | None = option(
         None, help="sequences in a step on --long-data; default: as many tokens as in --batch-size"
     )
-    steps: int = option(10000, help="optimizer steps, all lengths together")
-    batch_size: int = option(32, help="sequences in a step, on all devices together")
-    learning_rate: float = option(1e-4, help="peak learning rate")
-    warmup_steps: int | None = option(
+    steps: Count = option(10000, help="optimizer steps, all lengths together")
+    batch_size: Count = option(32, help="sequences in a step, on all devices together")
+    learning_rate: Positive = option(1e-4, help="peak learning rate")
+    warmup_steps: CountOrZero | None = option(
         None, help="steps of linear warm-up; default: a tenth of --steps, at most 10000"
     )
-    weight_decay: float = option(0.01, help="decoupled decay; not of LayerNorm and biases")
+    weight_decay: NotNegative = option(0.01, help="decoupled decay; not of LayerNorm and biases")
     optimizer: Optimizer = option(
         "adamw", help="adamw, as BERT was trained; lamb, for batches of thousands"
     )
-    gradient_accumulation_steps: int = option(
+    gradient_accumulation_steps: Count = option(
         1, help="parts in which each device computes its share of a step, to save memory"
     )
     mask_units: MaskUnits = option(
@@ -111,28 +123,28 @@ class PretrainOptions:
         help="what is masked as a whole: token; whole_word; ngram, one to three words (ALBERT); "
         "span, one to ten words (SpanBERT); phrase, the units that the shards hold (ERNIE)",
     )
-    mask_rate: float = option(0.15, help="share of tokens to mask, 0 to 1")
-    mask_token_rate: float = option(0.8, help="share of masked tokens that become [MASK]")
-    random_token_rate: float = option(0.1, help="share of masked tokens that become a random token")
-    max_predictions: int | None = option(
+    mask_rate: ShareAboveZero = option(0.15, help="share of tokens to mask, 0 to 1")
+    mask_token_rate: Share = option(0.8, help="share of masked tokens that become [MASK]")
+    random_token_rate: Share = option(0.1, help="share of masked tokens that become a random token")
+    max_predictions: Count | None = option(
         None, help="masked tokens in a sequence, at most; default: --mask-rate of its length"
     )
     bias_correction: bool = option(
         False, help="correct Adam's moments for their start at zero; BERT does not"
     )
-    seed: int = option(12345, help="seed of weights, dropout, order and masks")
-    shuffle_buffer: int = option(10000, help="sequences held to shuffle among")
-    log_steps: int = option(50, help="steps between two points in TensorBoard")
-    sample_steps: int = option(
+    seed: Seed = option(12345, help="seed of weights, dropout, order and masks")
+    shuffle_buffer: CountOrZero = option(10000, help="sequences held to shuffle among")
+    log_steps: Count = option(50, help="steps between two points in TensorBoard")
+    sample_steps: CountOrZero = option(
         500,
         help="steps between two samples of masks that the model fills, in TensorBoard, examples of "
         "--validation or else of --data; one comes at the end too; 0 for none",
     )
-    histograms: int = option(0, help=_HISTOGRAMS)
+    histograms: CountOrZero = option(0, help=_HISTOGRAMS)
     profile_steps: str | None = option(None, help=_PROFILE)
-    checkpoint_steps: int = option(1000, help=_CHECKPOINT_STEPS)
-    keep_checkpoints: int = option(3, help=_KEEP_CHECKPOINTS)
-    skip_limit: int = option(20, help=_SKIP_LIMIT)
+    checkpoint_steps: CountOrZero = option(1000, help=_CHECKPOINT_STEPS)
+    keep_checkpoints: CountOrZero = option(3, help=_KEEP_CHECKPOINTS)
+    skip_limit: CountOrZero = option(20, help=_SKIP_LIMIT)
     allow_changes: bool = option(False, help=_ALLOW_CHANGES)
     strategy: Strategy = option("auto", help=_STRATEGY)
     precision: Precision = option("float32", help=_PRECISION)
@@ -146,7 +158,7 @@ FAMILY_OPTIONS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class FinetuneOptions:
+class FinetuneOptions(Options):
     """Options of `python -m keras_bert finetune`."""
 
     task: str = option(help=_TASK)
@@ -168,43 +180,43 @@ class FinetuneOptions:
     random_weights: bool = option(
         False, help="take only size and vocabulary from --init: a baseline without pre-training"
     )
-    epochs: int = option(3, help="passes over the training examples")
-    batch_size: int = option(32, help="examples in a step, on all devices together")
-    length_pool: int = option(
+    epochs: Count = option(3, help="passes over the training examples")
+    batch_size: Count = option(32, help="examples in a step, on all devices together")
+    length_pool: Count = option(
         1,
         help="batches among which rows are sorted by length: more leave less padding, and make the "
         "rows of a batch more alike",
     )
-    learning_rate: float = option(5e-5, help="peak learning rate")
-    layer_decay: float = option(
+    learning_rate: Positive = option(5e-5, help="peak learning rate")
+    layer_decay: ShareAboveZero = option(
         1.0, help="factor on the learning rate from each layer to the one below, above 0 to 1"
     )
-    freeze_layers: int | None = option(
+    freeze_layers: CountOrZero | None = option(
         None, help="lowest layers that stay as they are, with the embeddings; default: none do"
     )
-    warmup_share: float = option(0.1, help="share of all steps for linear warm-up, 0 to 1")
-    weight_decay: float = option(0.01, help="decoupled decay; not of LayerNorm and biases")
+    warmup_share: Share = option(0.1, help="share of all steps for linear warm-up, 0 to 1")
+    weight_decay: NotNegative = option(0.01, help="decoupled decay; not of LayerNorm and biases")
     class_weights: Literal["equal", "balanced"] = option(
         "equal", help="balanced: rare classes count as much as frequent ones; for classes of texts"
     )
-    sequence_length: int | None = option(
+    sequence_length: Count | None = option(
         None,
         help="tokens of a row, at most; default: 128, for question answering 384, or what the "
         "model can take",
     )
-    threshold: float | None = option(
+    threshold: Share | None = option(
         None, help="multi-label: least probability of a label; default .5"
     )
-    stride: int | None = option(
+    stride: Count | None = option(
         None, help="question answering: tokens from one window to the next; default 128"
     )
-    query_length: int | None = option(
+    query_length: Count | None = option(
         None, help="question answering: tokens of a question, at most; default 64"
     )
-    max_answer_length: int | None = option(
+    max_answer_length: Count | None = option(
         None, help="question answering: tokens of an answer, at most; default 30"
     )
-    n_best: int | None = option(
+    n_best: Count | None = option(
         None, help="question answering: answers to choose among; default 20"
     )
     pooling: Literal["mean", "cls", "max"] | None = option(
@@ -216,14 +228,14 @@ class FinetuneOptions:
     mix: FeatureMix | None = option(
         None, help="tags from features: the layers they are made of; default concat_last_4"
     )
-    lstm_dim: int | None = option(
+    lstm_dim: Count | None = option(
         None, help="tags from features: width of each direction of the LSTM; default 768"
     )
-    seed: int = option(12345, help="seed of new weights, dropout and order")
+    seed: Seed = option(12345, help="seed of new weights, dropout and order")
     final_model: Literal["best", "last"] = option(
         "best", help="weights to end with: those of the best checkpoint on dev, or the last ones"
     )
-    patience: int = option(
+    patience: CountOrZero = option(
         0, help="checkpoints in a row no better on dev, after which training ends; 0 for no end"
     )
     grid: str | None = option(
@@ -231,24 +243,26 @@ class FinetuneOptions:
         help="paper, for its 18 combinations of batch size, learning rate and epochs, or a JSON "
         'file such as {"learning_rate": [5e-5, 3e-5]}: train each of them, choose by dev',
     )
-    restarts: int = option(1, help="runs of each combination of --grid, with seeds from --seed on")
-    log_steps: int = option(20, help="steps between two points in TensorBoard")
-    histograms: int = option(0, help=_HISTOGRAMS)
+    restarts: Count = option(
+        1, help="runs of each combination of --grid, with seeds from --seed on"
+    )
+    log_steps: Count = option(20, help="steps between two points in TensorBoard")
+    histograms: CountOrZero = option(0, help=_HISTOGRAMS)
     profile_steps: str | None = option(None, help=_PROFILE)
-    checkpoint_steps: int | None = option(
+    checkpoint_steps: CountOrZero | None = option(
         None,
         help="steps between two checkpoints, each measured on dev; default: those of an epoch; 0 "
         "for none",
     )
-    keep_checkpoints: int = option(2, help=_KEEP_CHECKPOINTS)
-    skip_limit: int = option(20, help=_SKIP_LIMIT)
+    keep_checkpoints: CountOrZero = option(2, help=_KEEP_CHECKPOINTS)
+    skip_limit: CountOrZero = option(20, help=_SKIP_LIMIT)
     allow_changes: bool = option(False, help=_ALLOW_CHANGES)
     strategy: Strategy = option("auto", help=_STRATEGY)
     precision: Precision = option("float32", help=_PRECISION)
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateOptions:
+class EvaluateOptions(Options):
     """Options of `python -m keras_bert evaluate`."""
 
     task: str = option(help=_TASK)
@@ -265,7 +279,7 @@ class EvaluateOptions:
     split: str | None = option(
         None, help="part to measure on, as train, dev or test; default: what the task has of dev"
     )
-    batch_size: int = option(32, help="examples in a step")
+    batch_size: Count = option(32, help="examples in a step")
     precision: Precision = option("float32", help="type in which the model computes")
     output: str | None = option(None, help="JSON file for the metrics; always printed too")
     predictions: str | None = option(
@@ -274,17 +288,19 @@ class EvaluateOptions:
     report: str | None = option(
         None, help="HTML file: metrics, errors with their texts, calibration, attention"
     )
-    attention_example: int | None = option(
+    attention_example: CountOrZero | None = option(
         None, help="example whose attention the report shows, from 0; default: the worst error"
     )
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictOptions:
+class PredictOptions(Options):
     """Options of `python -m keras_bert predict`."""
 
     model: str = option(help="fine-tuned model directory, or a pre-trained one to fill [MASK]")
-    batch_size: int = option(32, help="lines answered at a time, at most: fewer where input pauses")
+    batch_size: Count = option(
+        32, help="lines answered at a time, at most: fewer where input pauses"
+    )
     keep_going: bool = option(
         False, help='answer a wrong line with {"error": ...} in place of ending there'
     )
@@ -292,7 +308,7 @@ class PredictOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class ConvertOptions:
+class ConvertOptions(Options):
     """Options of `python -m keras_bert convert`."""
 
     source: str = option(
@@ -309,7 +325,7 @@ class ConvertOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class ResizeOptions:
+class ResizeOptions(Options):
     """Options of `python -m keras_bert resize`."""
 
     source: str = option(
@@ -319,11 +335,11 @@ class ResizeOptions:
         help="model directory to make, in Hugging Face's layout", positional=True
     )
     add_tokens: str | None = option(None, help="text file of new tokens, one a line")
-    pad_to: int = option(1, help="grow the table to a multiple of this number of rows")
+    pad_to: Count = option(1, help="grow the table to a multiple of this number of rows")
     initialize: Literal["mean", "random"] = option(
         "mean", help="rows of new tokens: the mean of those of their old pieces, or random"
     )
-    seed: int = option(12345, help="seed of random rows")
+    seed: Seed = option(12345, help="seed of random rows")
     cased: bool = option(
         False,
         help="the model is cased; for google and model_garden folders, which do not say so",

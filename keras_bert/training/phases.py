@@ -92,8 +92,6 @@ def training_phases(options: PretrainOptions, vocabulary: Vocabulary) -> list[Ph
         reason = "`--long-data` is not given"
         check_unused(options, "long_share", "long_batch_size", reason=reason)
         return [make_phase(options.data, options, vocabulary, steps=options.steps)]
-    if not 0 < options.long_share < 1:
-        raise InputError(f"`--long-share` must lie between 0 and 1. Received: {options.long_share}")
     long_steps = round(options.steps * options.long_share)
     if not 0 < long_steps < options.steps:
         raise InputError(

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TextIO
 
-from keras_bert.command_line import check_at_least_one
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import load_predictor
@@ -45,7 +44,6 @@ def predict(options: PredictOptions) -> None:
             is answered by `{"error": ...}`.
         BrokenPipeError: If nobody reads the answers any more.
     """
-    check_at_least_one(options, "batch_size")
     predictor = load_predictor(options.model)
     predictor.freeze(options.precision)
     for lines in read_lines(sys.stdin, predictor.forms, options.batch_size):

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_bert.checkpoints.formats import folder_of, read_config
-from keras_bert.command_line import check_at_least_one, check_not_negative, defaults, resolved
+from keras_bert.command_line import defaults, resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.pretrainer import BertPretrainer
@@ -48,9 +48,6 @@ def pretrain(options: PretrainOptions) -> dict:
     Raises:
         InputError: If data, model and vocabulary do not fit together.
     """
-    check_at_least_one(options, "steps", "batch_size", "log_steps", "validation_steps")
-    check_at_least_one(options, "max_predictions", "long_batch_size", "gradient_accumulation_steps")
-    check_not_negative(options, "checkpoint_steps", "keep_checkpoints", "skip_limit")
     check_monitors(options)
     strategy = make_strategy(options.strategy, options.batch_size)
     with RunDirectory(
@@ -263,9 +260,9 @@ def _optimizer(options: PretrainOptions) -> BertAdamW:
     warmup_steps = options.warmup_steps
     if warmup_steps is None:
         warmup_steps = min(options.steps // 10, _LONGEST_WARMUP)
-    if not 0 <= warmup_steps <= options.steps:
+    if warmup_steps > options.steps:
         raise InputError(
-            f"`--warmup-steps` must lie between 0 and --steps. Received: {warmup_steps}"
+            f"`--warmup-steps` must be at most --steps, {options.steps}. Received: {warmup_steps}"
         )
     schedule = WarmUpLinearDecay(
         options.learning_rate, total_steps=options.steps, warmup_steps=warmup_steps

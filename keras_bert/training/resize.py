@@ -6,7 +6,7 @@ from keras_bert.atomic import new_directory, write_json
 from keras_bert.checkpoints import huggingface, sentence_transformers
 from keras_bert.checkpoints.formats import folder_of, format_of
 from keras_bert.checkpoints.resizing import resized
-from keras_bert.command_line import check_at_least_one, check_unused, resolved
+from keras_bert.command_line import check_unused, resolved
 from keras_bert.errors import InputError
 from keras_bert.outputs import check_file, check_new_directory
 from keras_bert.tasks.families import check_table, read_tokenizer
@@ -23,7 +23,6 @@ def resize(options: ResizeOptions) -> None:
         InputError: If the source cannot be read or has no vocabulary, the destination exists, the
             file of tokens cannot be read, or there is nothing to change.
     """
-    check_at_least_one(options, "pad_to")
     if options.add_tokens is None or options.initialize == "mean":
         check_unused(options, "seed", reason="no row is random")
     if options.add_tokens is None:

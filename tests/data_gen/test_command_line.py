@@ -96,7 +96,7 @@ def test_wrong_files(corpus, vocabulary_file, tmp_path, capsys):
     assert pretrain(corpus, tmp_path / "none.txt", output) == 2
     assert "none.txt: cannot read the vocabulary" in error_line(capsys)
     assert pretrain(corpus, vocabulary_file, corpus) == 2
-    assert "cannot make the directory" in error_line(capsys)
+    assert "`--output` must be a directory" in error_line(capsys)
     lines = vocabulary_file.read_text().split("\n")
     vocabulary_file.write_text("\n".join(line for line in lines if line != "[MASK]"))
     assert pretrain(corpus, vocabulary_file, output) == 2

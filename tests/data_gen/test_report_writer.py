@@ -81,10 +81,10 @@ def test_nothing_else_is_replaced(shards, tmp_path, capsys):
 def test_wrong_directories_and_options(shards, tmp_path, capsys):
     assert "no such directory" in error_of(capsys, tmp_path / "none")
     assert "no manifest.json" in error_of(capsys, tmp_path)
-    assert "`--samples` must not be negative. Received: -1" in error_of(
+    assert "`--samples` must be at least 0. Received: -1" in error_of(
         capsys, shards, "--samples=-1"
     )
-    assert "`--examples` must not be negative" in error_of(capsys, shards, "--examples=-1")
+    assert "`--examples` must be at least 0" in error_of(capsys, shards, "--examples=-1")
     vocabulary = (shards / "vocab.txt").read_text()
     (shards / "vocab.txt").write_text(vocabulary + "nowhere\n")
     assert "made with another vocabulary" in error_of(capsys, shards)

@@ -4,8 +4,10 @@ from typing import Literal
 
 import pytest
 
-from keras_bert.command_line import Command, check_at_least_one, check_unused, option, run
+from keras_bert import command_line
+from keras_bert.command_line import Command, check_unused, option, run
 from keras_bert.errors import InputError
+from keras_bert.ranges import Count, Share
 
 RECEIVED = []
 
@@ -25,7 +27,20 @@ def go(options):
         raise InputError("`place` must exist.\nReceived: nowhere")
 
 
-COMMANDS = {"go": Command(Options, f"{__name__}:go", "Go somewhere.")}
+@dataclasses.dataclass(frozen=True)
+class Counting(command_line.Options):
+    times: Count = option(1, help="number of times")
+    rate: Share | None = option(None, help="share of them")
+
+
+def count(options):
+    RECEIVED.append(options)
+
+
+COMMANDS = {
+    "go": Command(Options, f"{__name__}:go", "Go somewhere."),
+    "count": Command(Counting, f"{__name__}:count", "Count."),
+}
 
 
 def call(*arguments):
@@ -74,12 +89,17 @@ def test_wrong_usage_is_one_line(capsys, arguments, message):
     assert message in lines[0]
 
 
-def test_counts():
-    check_at_least_one(Options("home", how_far=1), "how_far", "limit")
-    with pytest.raises(InputError, match=r"^`--how-far` must be at least 1. Received: -2$"):
-        check_at_least_one(Options("home", how_far=-2), "limit", "how_far")
-    with pytest.raises(InputError, match=r"^`--limit` must be at least 1. Received: 0$"):
-        check_at_least_one(Options("home", limit=0), "limit")
+def test_numbers_in_range(capsys):
+    assert call("count", "--times", "3", "--rate", "0.5") == 0
+    assert [Counting(3, 0.5)] == RECEIVED
+    assert call("count", "--times", "0") == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: `--times` must be at least 1. Received: 0"
+    )
+    with pytest.raises(InputError, match=r"^`--rate` must be at most 1. Received: 2$"):
+        Counting(rate=2)
+    with pytest.raises(InputError, match=r"^`--times` must be a whole number. Received: 1.0$"):
+        dataclasses.replace(Counting(), times=1.0)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """A global batch gives one step, however it is split."""
 
 import contextlib
+import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -175,6 +177,85 @@ def test_strategies_that_cannot_be(monkeypatch, name, configuration, message):
     monkeypatch.setenv("TF_CONFIG", configuration)
     with pytest.raises(InputError, match=message):
         make_strategy(name, 8)
+
+
+TWO = ["localhost:23991", "localhost:23992"]
+
+
+@pytest.mark.parametrize("name", ["auto", "multi_worker"])
+@pytest.mark.parametrize(
+    ("cluster", "task", "messages"),
+    [
+        (TWO, None, ("`task`", "{}")),
+        (TWO, {}, ("`task`", "{}")),
+        (TWO, {"index": 0}, ("`type`", "worker")),
+        (TWO, {"type": "bogus", "index": 0}, ("`type`", "bogus")),
+        (TWO, {"type": "evaluator", "index": 0}, ("`type`", "evaluator")),
+        (TWO, {"type": "chief", "index": 0}, ("`type`", "chief")),
+        (TWO, {"type": ["worker"], "index": 0}, ("`type`", "['worker']")),
+        (TWO, {"type": "worker"}, ("`index`", "None")),
+        (TWO, {"type": "worker", "index": 2}, ("`index`", "from 0 to 1", "2")),
+        (TWO, {"type": "worker", "index": -1}, ("`index`", "-1")),
+        (TWO, {"type": "worker", "index": "0"}, ("`index`", "'0'")),
+        (TWO, {"type": "worker", "index": True}, ("`index`", "True")),
+        (TWO[:1], {"type": "worker", "index": 1}, ("`index`", "from 0 to 0")),
+        ("localhost:1", {"type": "worker", "index": 0}, ("host:port", "'localhost:1'")),
+        ([], {"type": "worker", "index": 0}, ("host:port", "[]")),
+        ([7, *TWO], {"type": "worker", "index": 0}, ("host:port", "7")),
+        (["localhost", *TWO], {"type": "worker", "index": 0}, ("host:port", "'localhost'")),
+        (["a:0", *TWO], {"type": "worker", "index": 0}, ("1 to 65535", "'a:0'")),
+        (["a:65536", *TWO], {"type": "worker", "index": 0}, ("1 to 65535", "'a:65536'")),
+        (["a:-1", *TWO], {"type": "worker", "index": 0}, ("1 to 65535", "'a:-1'")),
+        (
+            ["nowhere.invalid:23993", *TWO],
+            {"type": "worker", "index": 1},
+            ("cannot find the host nowhere.invalid:23993",),
+        ),
+        (
+            [f"{'n' * 70}.invalid:23993", *TWO],
+            {"type": "worker", "index": 1},
+            ("cannot find the host", "invalid:23993"),
+        ),
+    ],
+)
+def test_clusters_that_cannot_be(monkeypatch, name, cluster, task, messages):
+    from keras_bert.training import strategy
+
+    monkeypatch.setattr(strategy, "_PATIENCE", 0)
+    configuration = {"cluster": {"worker": cluster}, **({} if task is None else {"task": task})}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(configuration))
+    with pytest.raises(InputError, match="TF_CONFIG") as caught:
+        make_strategy(name, 8)
+    for message in messages:
+        assert message in str(caught.value)
+
+
+def test_a_port_that_is_taken(monkeypatch):
+    with socket.create_server(("", 0)) as listener:
+        own = f"localhost:{listener.getsockname()[1]}"
+        cluster = {"worker": [own, "localhost:23994"]}
+        configuration = {"cluster": cluster, "task": {"type": "worker", "index": 0}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(configuration))
+        with pytest.raises(InputError, match=f"cannot listen on {own}: Address already in use"):
+            make_strategy("auto", 8)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"SLURM_PROCID": "0"},
+        {"SLURM_PROCID": "x", "SLURM_NTASKS": "2"},
+        {"KUBERNETES_SERVICE_HOST": "a", "KERAS_BERT_TASK_INDEX": "x"},
+        {"KUBERNETES_SERVICE_HOST": "a", "KERAS_BERT_TASK_INDEX": "0"},
+    ],
+)
+def test_schedulers_that_say_too_little(monkeypatch, environment):
+    for name in ("TF_CONFIG", "SLURM_PROCID", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=r"Slurm|Kubernetes|KERAS_BERT_TASK_INDEX"):
+        make_strategy("multi_worker", 8)
 
 
 @pytest.mark.parametrize(
