@@ -30,6 +30,7 @@ from keras_bert.command_line import check_unused, flag
 from keras_bert.config import SHORTEST_SEQUENCE
 from keras_bert.errors import InputError
 from keras_bert.failures import failure_of
+from keras_bert.interruption import cleaned
 from keras_bert.outputs import check_directory
 from keras_bert.records import LABEL, LENGTHS, MANIFEST, MASK_FIELDS, Manifest, write_manifest
 from keras_bert.text.mask_options import MASK_OPTIONS
@@ -67,7 +68,7 @@ def generate(options: PretrainingDataOptions) -> Manifest:
         )
     is_new = not directory.exists()
     try:
-        with _owned(directory):
+        with _owned(directory), cleaned(lambda: _remove_incomplete(directory)):
             try:
                 results = _run(corpus, options, vocabulary=vocabulary, directory=directory)
                 manifest = _finish(results, options, vocabulary=vocabulary, directory=directory)
@@ -76,6 +77,13 @@ def generate(options: PretrainingDataOptions) -> Manifest:
                 if is_new:
                     shutil.rmtree(directory, ignore_errors=True)
                 raise
+            except KeyboardInterrupt:
+                _remove_incomplete(directory)
+                if is_new and not any(directory.glob("shard-*.tfrecord")):
+                    shutil.rmtree(directory, ignore_errors=True)
+                raise KeyboardInterrupt(
+                    f"{directory}: the same command goes on from what is finished"
+                ) from None
     except Exception as error:
         failure = failure_of(error)
         if failure is None or failure.is_of_memory or _is_elsewhere(failure.place, directory):
@@ -147,9 +155,13 @@ def _owned(directory: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise InputError(f"{directory}: another process is writing here") from error
-        remove_incomplete(directory)
-        remove_incomplete(directory / UNFINISHED)
+        _remove_incomplete(directory)
         yield
+
+
+def _remove_incomplete(directory: Path) -> None:
+    remove_incomplete(directory)
+    remove_incomplete(directory / UNFINISHED)
 
 
 def _clear(directory: Path) -> None:

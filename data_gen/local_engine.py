@@ -6,7 +6,9 @@ import contextlib
 import gc
 import itertools
 import multiprocessing
+import multiprocessing.resource_tracker
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 
@@ -16,6 +18,7 @@ from data_gen.options import PretrainingDataOptions
 from data_gen.partitions import Partition, groups, partitions
 from data_gen.shards import Result
 from data_gen.sources import Corpus
+from keras_bert.interruption import cleaned
 
 
 def run(
@@ -46,16 +49,41 @@ def run(
     pool = concurrent.futures.ProcessPoolExecutor(options.workers, context, _start_worker)
     waiting: collections.deque[tuple[int, concurrent.futures.Future]] = collections.deque()
     try:
-        for bytes_read, partition in work:
-            waiting.append((bytes_read, pool.submit(build, partition)))
-            if len(waiting) > options.workers:
+        with cleaned(_end_workers):
+            for bytes_read, partition in work:
+                with _uninterrupted():  # The first of them starts the processes.
+                    waiting.append((bytes_read, pool.submit(build, partition)))
+                if len(waiting) > options.workers:
+                    bytes_read, future = waiting.popleft()
+                    yield bytes_read, future.result()
+            while waiting:
                 bytes_read, future = waiting.popleft()
                 yield bytes_read, future.result()
-        while waiting:
-            bytes_read, future = waiting.popleft()
-            yield bytes_read, future.result()
+    except (KeyboardInterrupt, GeneratorExit):
+        _end_workers()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Has processes that are started in the block not see SIGINT; this one sees it afterwards.
+
+    A terminal sends Ctrl-C to all of them, and each would print where it was.
+    """
+    # It unblocks signals when it is first needed.
+    multiprocessing.resource_tracker.ensure_running()
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
+
+
+def _end_workers() -> None:
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 def _work(corpus: Corpus, partition_bytes: int) -> Iterator[tuple[int, Partition]]:

@@ -1,6 +1,7 @@
 """A client of TensorFlow Serving, over gRPC."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -113,8 +114,10 @@ class Client:
         secure: bool = False,
         credentials: grpc.ChannelCredentials | None = None,
     ):
-        if not deadline > 0:
-            raise InputError(f"`deadline` must be above 0. Received: deadline={deadline}")
+        if not 0 < deadline < math.inf:
+            raise InputError(
+                f"`deadline` must be above 0 and finite. Received: deadline={deadline}"
+            )
         if not 0 <= retries <= MOST_RETRIES:
             raise InputError(
                 f"`retries` must be from 0 to {MOST_RETRIES}. Received: retries={retries}"

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from keras_bert.ranges import Range, check_number
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
@@ -14,3 +16,7 @@ class Limits:
 
     text_bytes: int = 100_000
     windows: int = 64
+
+    def __post_init__(self):
+        for name in ("text_bytes", "windows"):
+            check_number(f"`{name}`", int, Range(1), getattr(self, name))

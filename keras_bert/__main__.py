@@ -3,6 +3,10 @@
 import sys
 from collections.abc import Sequence
 
+from keras_bert.interruption import watch
+
+watch(__name__)  # Before the imports that take a while.
+
 from keras_bert.command_line import Command, run
 from keras_bert.training import options
 

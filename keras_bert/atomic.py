@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_bert.failures import name_place
+from keras_bert.interruption import cleaned
 
 _PREFIX = ".incomplete-"
 # Of a destination's name in that of its temporary one, which file systems limit to 255 bytes.
@@ -43,10 +44,11 @@ def new_file(path: str | os.PathLike) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f"{_PREFIX}{os.getpid()}-{_part(path.name)}"
     try:
-        yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        with cleaned(lambda: temporary.unlink(missing_ok=True)):
+            yield temporary
+            _sync(temporary)
+            os.replace(temporary, path)
+            _sync(path.parent)
     except Exception as error:
         name_place(error, path, temporary)
         raise
@@ -93,7 +95,8 @@ def incomplete_directory(parent: str | os.PathLike, name: str) -> Iterator[Path]
     parent.mkdir(parents=True, exist_ok=True)
     temporary, descriptor = _locked_directory(parent, name)
     try:
-        yield temporary
+        with cleaned(lambda: shutil.rmtree(temporary, ignore_errors=True)):
+            yield temporary
     except Exception as error:
         name_place(error, parent, temporary)
         raise

@@ -33,6 +33,7 @@ import jsonargparse
 
 from keras_bert.errors import InputError, InputWarning
 from keras_bert.failures import Failure, failure_of
+from keras_bert.interruption import CODE, unwinding
 from keras_bert.ranges import KINDS, check_number, numbers_of
 
 # Options by which a command takes less memory.
@@ -192,7 +193,7 @@ def run(
 
     Returns:
         The exit code: 0 when the command succeeded, 2 when the user's input was wrong or the system
-        refused something.
+        refused something, 130 at SIGINT.
     """
     options = None
     try:
@@ -202,11 +203,15 @@ def run(
         function = getattr(_import_quietly(module), name)
         with warnings.catch_warnings():
             _print_input_warnings()
-            function(options)
+            with unwinding():
+                function(options)
         if sys.stdout is not None:
             sys.stdout.flush()
     except InputError as error:
         return _ends_with(str(error))
+    except KeyboardInterrupt as error:
+        _say(": ".join(["interrupted", *map(str, error.args)]))
+        return CODE
     except SystemExit:
         _flushes_output()
         raise
@@ -219,9 +224,13 @@ def run(
 
 
 def _ends_with(message: str) -> int:
-    with contextlib.suppress(OSError):
-        print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    _say(f"error: {' '.join(message.split())}")
     return 2
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _line_of(failure: Failure, options: Any) -> str:
@@ -230,7 +239,7 @@ def _line_of(failure: Failure, options: Any) -> str:
         return f"standard output: cannot write: {failure.reason}"
     if failure.is_of_memory:
         place = f"{failure.place}: " if failure.place else ""
-        return f"{place}out of memory: {failure.reason}{_less_memory(options)}"
+        return f"{place}too little memory: {failure.reason}{_less_memory(options)}"
     if failure.place is None:
         return failure.reason
     name = _flag_of(failure.place, options)

@@ -86,7 +86,7 @@ def failure_of(error: BaseException) -> Failure | None:
         said = _RUST.match(_line(error))
         return Failure(said["reason"] if said else f"damaged: {_line(error)}", place)
     if ("concurrent", "BrokenExecutor") in names:
-        return Failure("a process ended before its work did", place, is_of_memory=True)
+        return Failure("a process was ended before its work was", place, is_of_memory=True)
     if ("tensorflow", "OpError") in names:
         return _of_tensorflow(error.message or "", {name for _, name in names}, place)
     return None

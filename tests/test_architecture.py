@@ -18,6 +18,7 @@ ROOMS = (
     (
         "errors",
         "failures",
+        "interruption",
         "ranges",
         "outputs",
         "keras_internals",

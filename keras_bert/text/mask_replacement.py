@@ -69,9 +69,11 @@ def check_rates(mask_rate: float, mask_token_rate: float, random_token_rate: flo
         raise InputError(
             f"`mask_rate` must be above 0 and at most 1. Received: mask_rate={mask_rate}"
         )
-    if (
-        min(mask_token_rate, random_token_rate) < 0
-        or mask_token_rate + random_token_rate > 1 + 1e-9
+    # Said so that nan, of which no comparison is true, is out of range.
+    if not (
+        mask_token_rate >= 0
+        and random_token_rate >= 0
+        and mask_token_rate + random_token_rate <= 1 + 1e-9
     ):
         raise InputError(
             "`mask_token_rate` and `random_token_rate` must not be negative and at most 1 "

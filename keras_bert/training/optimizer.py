@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_bert.models.summed_gradients import known_norm
+from keras_bert.ranges import Range, check_number
 
 # What a variable is called within its layer: a bias, or the factor or offset of a normalisation.
 _UNDECAYED_NAME = re.compile(r"(.+_)?bias|gamma|beta")
@@ -33,6 +34,9 @@ class WarmUpLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         warmup_steps: int. Steps of the rise; 0 for none.
         continuous: bool. Count the fall from the end of the warm-up.
 
+    Raises:
+        ValueError: If a number is out of range.
+
     Example:
 
     ```python
@@ -46,7 +50,8 @@ class WarmUpLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(
         self, peak: float, *, total_steps: int, warmup_steps: int = 0, continuous: bool = False
     ):
-        if total_steps < 1 or not 0 <= warmup_steps <= total_steps:
+        check_number("`peak`", float, Range(0), peak)
+        if not total_steps >= 1 or not 0 <= warmup_steps <= total_steps:
             raise ValueError(
                 "`total_steps` must be positive and `warmup_steps` lie between 0 and it. "
                 f"Received: total_steps={total_steps}, warmup_steps={warmup_steps}"
@@ -107,7 +112,7 @@ class BertAdamW(keras.optimizers.AdamW):
     ```
 
     Raises:
-        ValueError: If `layer_decay` is out of range.
+        ValueError: If a number is out of range.
 
     References:
         - Howard and Ruder 2018, arXiv:1801.06146, section 3.2 (discriminative fine-tuning).
@@ -126,6 +131,12 @@ class BertAdamW(keras.optimizers.AdamW):
         name: str = "bert_adamw",
         **kwargs: Any,
     ):
+        if isinstance(learning_rate, int | float):
+            check_number("`learning_rate`", float, Range(0), learning_rate)
+        check_number("`weight_decay`", float, Range(0), weight_decay or 0)
+        check_number("`epsilon`", float, Range(0), epsilon)
+        if global_clipnorm is not None:
+            check_number("`global_clipnorm`", float, Range(0, open_below=True), global_clipnorm)
         super().__init__(
             learning_rate,
             weight_decay=weight_decay,

@@ -88,6 +88,7 @@ class Termination:
         is_first = self.code is None
         self.code = self.code or 128 + number
         if is_first and not self._is_deferred:
+            _say("ended by a signal; the same command goes on from the newest checkpoint")
             raise SystemExit(self.code)
 
     @contextlib.contextmanager

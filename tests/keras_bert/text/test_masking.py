@@ -275,6 +275,8 @@ def test_phrases_must_be_given(vocabulary, rows):
         {"replace_by": "unit"},
         {"mask_rate": 0.0},
         {"mask_token_rate": 0.9, "random_token_rate": 0.2},
+        {"mask_token_rate": float("nan")},
+        {"random_token_rate": float("nan")},
         {"random_token_rate": -0.1},
     ],
 )

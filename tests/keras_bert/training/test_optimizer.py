@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import keras
 import numpy as np
@@ -240,3 +241,24 @@ def test_float16_scales_its_loss(tiny_config, features):
     for weight, old in zip(model.trainable_variables, before, strict=True):
         np.testing.assert_array_equal(weight, old)
     assert float(np.asarray(model.optimizer.dynamic_scale)) == pytest.approx(1.5e38)
+
+
+@pytest.mark.parametrize("make", [BertAdamW, BertLamb])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("learning_rate", value) for value in (-1e-4, math.nan, math.inf)),
+        *(("weight_decay", value) for value in (-0.01, math.nan, math.inf)),
+        *(("epsilon", value) for value in (-1e-6, math.nan)),
+        *(("global_clipnorm", value) for value in (0.0, -1.0, math.nan)),
+    ],
+)
+def test_numbers_out_of_range(make, name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be .* Received: {value}"):
+        make(**{name: value})
+
+
+@pytest.mark.parametrize("peak", [-1e-4, math.nan, math.inf])
+def test_peaks_out_of_range(peak):
+    with pytest.raises(ValueError, match=f"`peak` must be .* Received: {peak}"):
+        WarmUpLinearDecay(peak, total_steps=10)
