@@ -88,6 +88,8 @@ class Command:
 # What jsonargparse says of a value that is not of an option's type.
 _WRONG_VALUE = re.compile(r'Parser key "(?:\w+\.)*(\w+)": .*(?:Got|Given) value: ?(.*)')
 
+_KEY = re.compile(r'^Parser key "(?:\w+\.)*(\w+)"')
+
 
 class _Parser(jsonargparse.ArgumentParser):
     """Reports wrong usage in one line, without repeating all flags."""
@@ -102,6 +104,7 @@ class _Parser(jsonargparse.ArgumentParser):
         if found and found[1] in self.numbers:
             kind = KINDS[self.numbers[found[1]]]
             line = f"`{flag(found[1])}` must be {kind}. Received: {found[2]}"
+        line = _KEY.sub(lambda key: f"`{flag(key[1])}`", line)
         self.exit(2, f"error: {line} ({self.prog.split(' [options]')[0]} --help lists the flags)\n")
 
 

@@ -35,6 +35,8 @@ def check_directory(path: str, name: str) -> None:
         InputError: If it is something else or cannot be written.
     """
     status = _status(path, name)
+    if status is None and os.path.islink(path):
+        raise InputError(f"`{name}` must be a directory. Received: {path}, a link to nothing")
     if status is None:
         _check_room(path, name)
     elif not stat.S_ISDIR(status.st_mode):

@@ -60,7 +60,6 @@ CountOrZero = Annotated[int, Range(0, _MOST)]
 Bytes = Annotated[int, Range(1, 2**63 - 1)]
 Seed = Annotated[int, Range(0, 2**32 - 1)]  # of NumPy and Keras
 Port = Annotated[int, Range(0, 65535)]  # 0 takes a free one
-Positive = Annotated[float, Range(0, open_below=True)]
 NotNegative = Annotated[float, Range(0)]
 Share = Annotated[float, Range(0, 1)]
 ShareAboveZero = Annotated[float, Range(0, 1, open_below=True)]

@@ -67,13 +67,20 @@ def search(options: FinetuneOptions, train: Callable[[FinetuneOptions], dict]) -
     output = Path(options.output)
     check_directory(options.output, "--output")
     _check_output(output, options)
+    is_new = not output.exists()
     with writing(output):
         output.mkdir(parents=True, exist_ok=True)
     with locked(output):
         # Again, because another process may have been here in between.
         _check_output(output, options)
         write_json(output / "config.json", resolved(options))
-        return _search(options, train, task, points)
+        try:
+            return _search(options, train, task, points)
+        except InputError:
+            # Wrong input leaves nothing: the first run finds it.
+            if is_new and not any(path.is_dir() for path in output.iterdir()):
+                shutil.rmtree(output)
+            raise
 
 
 def _search(

@@ -9,7 +9,6 @@ from keras_bert.ranges import (
     Count,
     CountOrZero,
     NotNegative,
-    Positive,
     Seed,
     Share,
     ShareAboveZero,
@@ -107,7 +106,7 @@ class PretrainOptions(Options):
     )
     steps: Count = option(10000, help="optimizer steps, all lengths together")
     batch_size: Count = option(32, help="sequences in a step, on all devices together")
-    learning_rate: Positive = option(1e-4, help="peak learning rate")
+    learning_rate: NotNegative = option(1e-4, help="peak learning rate")
     warmup_steps: CountOrZero | None = option(
         None, help="steps of linear warm-up; default: a tenth of --steps, at most 10000"
     )
@@ -187,7 +186,7 @@ class FinetuneOptions(Options):
         help="batches among which rows are sorted by length: more leave less padding, and make the "
         "rows of a batch more alike",
     )
-    learning_rate: Positive = option(5e-5, help="peak learning rate")
+    learning_rate: NotNegative = option(5e-5, help="peak learning rate")
     layer_decay: ShareAboveZero = option(
         1.0, help="factor on the learning rate from each layer to the one below, above 0 to 1"
     )

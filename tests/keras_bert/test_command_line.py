@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 from typing import Literal
 
 import pytest
@@ -96,7 +97,7 @@ def test_numbers_in_range(capsys):
     assert capsys.readouterr().err.splitlines()[-1] == (
         "error: `--times` must be at least 1. Received: 0"
     )
-    with pytest.raises(InputError, match=r"^`--rate` must be at most 1. Received: 2$"):
+    with pytest.raises(InputError, match=r"^`--rate` must be from 0 to 1. Received: 2$"):
         Counting(rate=2)
     with pytest.raises(InputError, match=r"^`--times` must be a whole number. Received: 1.0$"):
         dataclasses.replace(Counting(), times=1.0)
@@ -123,3 +124,66 @@ def test_faults_of_the_program_keep_their_traceback(monkeypatch):
     monkeypatch.setitem(globals(), "go", lambda options: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         call("go", "home")
+
+
+@dataclasses.dataclass(frozen=True)
+class Writing(command_line.Options):
+    source: str = option(help="where to read", positional=True)
+    output: str = option("", help="where to write")
+    batch_size: Count = option(32, help="rows at a time")
+
+
+def failing(monkeypatch, error):
+    def fail(options):
+        raise error
+
+    monkeypatch.setitem(globals(), "fail", fail)
+    commands = {"fail": Command(Writing, f"{__name__}:fail", "Fail.")}
+    return run("program", "Fails.", commands, ["fail", "/in", "--output", "/out/there"])
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(28, "Full", "/out/there"), "`--output`: /out/there: Full"),
+        (OSError(28, "Full", "/out/there/1/x"), "`--output`: /out/there/1/x: Full"),
+        (OSError(2, "Missing", b"/in/x"), "`source`: /in/x: Missing"),
+        (OSError(2, "Missing", "/inside"), "/inside: Missing"),
+        (PermissionError(13, "Denied", "/elsewhere"), "/elsewhere: Denied"),
+        (UnicodeDecodeError("utf-8", b"a\xff", 1, 2, "wrong"), "'utf-8' codec can't decode byte"),
+        (MemoryError("2 TB"), "too little memory: 2 TB; it takes less with a smaller --batch-size"),
+    ],
+)
+def test_what_the_system_says_is_one_line(monkeypatch, capsys, error, line):
+    assert failing(monkeypatch, error) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2
+    assert errors[1].startswith(f"error: {line}")
+
+
+def test_ctrl_c_is_one_line(monkeypatch, capsys):
+    assert failing(monkeypatch, KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err.splitlines()[1:] == ["interrupted"]
+    assert failing(monkeypatch, KeyboardInterrupt("/out/there: goes on")) == 130
+    assert capsys.readouterr().err.splitlines()[1:] == ["interrupted: /out/there: goes on"]
+
+
+@pytest.mark.parametrize("error", [TypeError("x"), KeyError("x"), OSError(9, "Bad descriptor")])
+def test_bugs_keep_their_traceback(monkeypatch, error):
+    with pytest.raises(type(error)) as caught:
+        failing(monkeypatch, error)
+    assert caught.value is error
+
+
+def test_standard_output_that_cannot_be_written(monkeypatch, capsys):
+    monkeypatch.setitem(globals(), "count", lambda options: print("x" * 100))
+    read, write = os.pipe()
+    os.close(read)
+    for place, reason in (("/dev/full", "No space"), (write, "pipe")):
+        with open(place, "w") as stdout:
+            monkeypatch.setattr("sys.stdout", stdout)
+            assert call("count") == 2
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert line.startswith("error: standard output: cannot write: ")
+        assert reason in line

@@ -91,6 +91,8 @@ def test_files_for_directories_and_the_reverse(here):
         check_directory(str(here / "file"), "--output")
     with pytest.raises(InputError, match=r"must be a file. Received: the directory .*directory"):
         check_file(str(here / "directory"), "--output")
+    with pytest.raises(InputError, match=r"must be a directory. Received: .*dangling, a link"):
+        check_directory(str(here / "dangling"), "--output")
 
 
 def test_devices_and_pipes_are_not_replaced(here):

@@ -105,6 +105,13 @@ def test_a_grid(work, tmp_path, capsys):
     assert "begun otherwise (--precision: float32 -> bfloat16)" in capsys.readouterr().err
 
 
+def test_wrong_input_to_a_grid_leaves_nothing(work, tmp_path, capsys):
+    command = arguments(work, tmp_path / "run", "--grid", "paper", "--data", f"{tmp_path}/none")
+    assert main(command) == 2
+    assert f"{tmp_path}/none" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("environment", "strategy", "grid"),
     [
