@@ -11,8 +11,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from data_gen.options import VocabularyOptions
 from data_gen.progress import corpus_progress
 from data_gen.sources import Corpus
-from keras_bert.atomic import write_json
+from keras_bert.atomic import new_file, write_json
 from keras_bert.errors import InputError
+from keras_bert.failures import reason_of
 from keras_bert.outputs import check_file
 from keras_bert.text.normalization import Normalizer
 from keras_bert.text.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
@@ -45,10 +46,11 @@ def learn(options: VocabularyOptions) -> Vocabulary:
             characters=options.characters,
         )
     try:
-        vocabulary.save(options.output)
-        write_json(f"{options.output}.config.json", dataclasses.asdict(options))
+        with new_file(f"{options.output}.config.json") as temporary:
+            write_json(temporary, dataclasses.asdict(options))
+            vocabulary.save(options.output)
     except OSError as error:
-        raise InputError(f"{options.output}: cannot write: {error.strerror}") from error
+        raise InputError(f"{options.output}: cannot write: {reason_of(error)}") from error
     print(f"{options.output}: {len(vocabulary)} tokens")
     return vocabulary
 

@@ -23,7 +23,6 @@ _OF_DAMAGED_FILES = frozenset(
         ("json", "JSONDecodeError"),
         ("pyarrow", "ArrowException"),
         ("safetensors", "SafetensorError"),
-        ("sqlite3", "Error"),
         ("yaml", "YAMLError"),
         ("zipfile", "BadZipFile"),
         ("zlib", "error"),
@@ -85,6 +84,8 @@ def failure_of(error: BaseException) -> Failure | None:
     if isinstance(error, EOFError) or names & _OF_DAMAGED_FILES:
         said = _RUST.match(_line(error))
         return Failure(said["reason"] if said else f"damaged: {_line(error)}", place)
+    if ("sqlite3", "Error") in names:
+        return Failure(_line(error), place)
     if ("concurrent", "BrokenExecutor") in names:
         return Failure("a process was ended before its work was", place, is_of_memory=True)
     if ("tensorflow", "OpError") in names:

@@ -58,7 +58,8 @@ def convert(options: ConvertOptions) -> None:
             keras_hub.write_vocabulary(tokenizer.vocabulary.tokens, tokenizer.lowercase, temporary)
         elif tokenizer:
             tokenizer.save_assets(temporary)
-    write_json(f"{destination}.config.json", resolved(options))
+        # Before the directory has its name: a full disk leaves neither.
+        write_json(f"{destination}.config.json", resolved(options))
     print(f"{destination}: {len(kept.arrays)} tensors" + ("" if tokenizer else ", no vocabulary"))
     if left_out:
         print(f"left out, because the format has no equal of them: {', '.join(left_out)}")

@@ -68,7 +68,7 @@ def resize(options: ResizeOptions) -> None:
             width = kept.config.hidden_dim
             sentence_transformers.write(temporary, **vectors, hidden_dim=width)
         larger.save_assets(temporary)
-    write_json(f"{destination}.config.json", resolved(options))
+        write_json(f"{destination}.config.json", resolved(options))
     print(
         f"{destination}: {len(new_tokens)} tokens added, {len(tokens) - len(new_tokens)} were "
         f"there; {len(larger.vocabulary)} tokens, {kept.config.vocabulary_size} rows"
