@@ -178,6 +178,21 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
+def check_room(directory: str | os.PathLike, size: int) -> None:
+    """Checks that a file of a size can be written, for libraries that crash where it cannot.
+
+    Args:
+        directory: Where it is to be.
+        size: int. Bytes.
+
+    Raises:
+        OSError: If the disk is full, or a quota or limit forbids it.
+    """
+    with tempfile.TemporaryFile(dir=directory) as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
 def sha256_of_file(path: str | os.PathLike) -> str:
     """Returns the SHA-256 of a file as a hexadecimal string."""
     digest = hashlib.sha256()

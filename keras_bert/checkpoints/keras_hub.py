@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_bert.atomic import check_room
 from keras_bert.checkpoints.checkpoint import Checkpoint, join_heads
 from keras_bert.checkpoints.keras_hub_variables import backbone_variables, head_variables
 from keras_bert.config import BertConfig
@@ -25,6 +26,8 @@ _LOGGER = logging.getLogger(__name__)
 _CONFIG = "config.json"
 _TASK = "task.json"
 _TOKENIZER = "tokenizer.json"
+# Of groups and names around some hundred arrays.
+_HDF5_BYTES = 1 << 20
 _CLASSIFIER = {"architectures": ["BertForSequenceClassification"]}
 
 # `config` of the `config.json` of a preset, see `BertBackbone`.
@@ -242,6 +245,10 @@ def write(checkpoint: Checkpoint, directory: str | os.PathLike) -> None:
         raise InputError(f"{checkpoint.place}: {checkpoint.name_of(missing[0])} is missing")
     for name, variable in variables.items():
         variable.assign(checkpoint.arrays[name].reshape(variable.shape))
+    # HDF5 ends the process where it cannot write (h5py 3.14).
+    os.makedirs(directory, exist_ok=True)
+    parameters = sum(checkpoint.arrays[name].size for name in variables)
+    check_room(directory, 4 * parameters + _HDF5_BYTES)
     model.save_to_preset(str(directory))
 
 

@@ -168,3 +168,11 @@ def test_a_disk_that_fills_up(command, places, tmp_path, capsys, size):
     assert "File too large" in line or "disk" in line
     left = [path for path in tmp_path.rglob("*") if path != tmp_path / "out" or path.is_file()]
     assert not left
+
+
+def test_a_disk_that_fills_up_while_weights_are_written_as_hdf5(places, tmp_path, capsys):
+    command = ("keras_bert", "convert", "MODEL", "OUT", "--to", "keras_hub")
+    with largest_file(5000):  # Its configuration fits.
+        assert call(command, places, tmp_path / "out") == 2
+    assert "`destination`" in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
