@@ -116,7 +116,10 @@ def test_evaluate_writes_the_page(predictor, tmp_path, capsys):
         ({"attention_example": -1}, "at least 0. Received: -1"),
         ({"attention_example": 1, "report": None}, "no `--report`, so `--attention-example`"),
         ({"split": "test", "predictions": str(tmp_path / "p")}, "has no labels"),
-        ({"report": str(tmp_path / "dev.tsv" / "report.html")}, "cannot write the report"),
+        (
+            {"report": str(tmp_path / "dev.tsv" / "report.html")},
+            "`--report` must be in a directory",
+        ),
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             evaluate(options(**changes))

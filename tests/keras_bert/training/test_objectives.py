@@ -133,7 +133,7 @@ def test_shards_that_do_not_fit_the_flags_are_refused(make_shards, tmp_path, cap
         (("--max-predictions", "0"), "`--max-predictions` must be at least 1. Received: 0"),
         (
             ("--mask-rate", "0"),
-            "`mask_rate` must be above 0 and at most 1. Received: mask_rate=0.0",
+            "`--mask-rate` must be above 0 and at most 1. Received: 0.0",
         ),
         (("--long-batch-size", "0"), "`--long-batch-size` must be at least 1. Received: 0"),
         (("--long-batch-size", "-4"), "`--long-batch-size` must be at least 1. Received: -4"),
