@@ -64,7 +64,7 @@ def _check(options: Any, packages: Sequence[str], extra: str) -> None:
 def _check_length(length: int, model: BertModel) -> None:
     longest = model.config.max_sequence_length
     if length > longest:
-        raise InputError(f"`--length` must be at most {longest}. Received: {length}")
+        raise InputError(f"`--length` must be from 1 to {longest}. Received: {length}")
     signature = model.input_signature()
     if signature.keys() != INPUT_DTYPES.keys() or len(signature["token_ids"].shape) != 2:
         raise InputError(
