@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,16 @@ _POSITIONS = "bert/embeddings/position_embeddings"
 # How the names of an encoder's pooler and of heads begin.
 POOLER = "bert/pooler/"
 HEADS = ("output_", "cls/", "feature_")
+# What stands on an encoder, in words, by how its published names begin.
+_WORDS = {
+    POOLER: "pooler",
+    "cls/predictions/": "masked language model",
+    "cls/seq_relationship/": "next sentence",
+    "cls/squad/": "answer spans",
+    "output_": "classes",
+    "feature_mix/": "mix of layers",
+    "feature_lstm/": "LSTM",
+}
 # Weights of a masked language model that does not predict with the table of its tokens.
 UNTIED = "cls/predictions/decoder/kernel"
 
@@ -45,6 +55,36 @@ def label_settings(labels: Sequence[str]) -> dict[str, dict[str, Any]]:
 def numbered_labels(count: int) -> list[str]:
     """Returns names of classes that have none, as transformers calls them."""
     return [f"LABEL_{index}" for index in range(count)]
+
+
+class Heads(NamedTuple):
+    """How what stands on a model's encoder differs from what a checkpoint has there, in words.
+
+    Args:
+        new: tuple of str. Heads of the model that the checkpoint lacks.
+        left: tuple of str. Heads, or single tensors, of the checkpoint that the model lacks.
+    """
+
+    new: tuple[str, ...]
+    left: tuple[str, ...]
+
+    def __str__(self) -> str:
+        parts = []
+        if self.new:
+            parts.append(f"new heads, from random weights: {', '.join(self.new)}")
+        if self.left:
+            parts.append(f"left out: {', '.join(self.left)}")
+        return "; ".join(parts) or "all heads are taken"
+
+
+def _shared(names: Sequence[str]) -> str:
+    """Returns two names, or the scope that more of them share."""
+    if len(names) <= 2:
+        return ", ".join(names)
+    separator = "/" if "/" in names[0] else "."
+    levels = zip(*(name.split(separator) for name in names), strict=False)
+    scope = [level[0] for level in itertools.takewhile(lambda level: len(set(level)) == 1, levels)]
+    return separator.join(scope) or ", ".join(names)
 
 
 @dataclasses.dataclass
@@ -167,6 +207,25 @@ class Checkpoint:
             config = dataclasses.replace(config, classifier_dropout=None)
         return config.to_google(target=target)
 
+    def heads_for(self, model: Any) -> Heads:
+        """Compares what stands on the encoder with the heads of a `BertModel`."""
+        wanted = [tensor.name for tensor in model.published_tensors()]
+        new = [name for name in wanted if name not in self.arrays]
+        left = sorted(set(self.arrays) - set(wanted))
+        return Heads(self._in_words(new), self._in_words(left))
+
+    def _in_words(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Names heads once each, with the part of the format's names that their tensors share."""
+        found: dict[str, list[str]] = {}
+        for name in names:
+            word = next((word for head, word in _WORDS.items() if name.startswith(head)), name)
+            found.setdefault(word, []).append(self.name_of(name))
+        # A tensor that no head of ours has goes by its own name.
+        return tuple(
+            f"{word} ({_shared(theirs)})" if word in _WORDS.values() else theirs[0]
+            for word, theirs in found.items()
+        )
+
     def _misshapen(self, name: str, expected: tuple[int, ...]) -> str:
         """Says both shapes as they are in the file."""
         shape = tuple(self.arrays[name].shape)
@@ -179,14 +238,15 @@ class Checkpoint:
             more = f" and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
             raise InputError(f"{self.place}: {'; '.join(problems[:_LISTED])}{more}{way_on}")
 
-    def assign(self, model: Any, *, optional: Sequence[str] = ()) -> None:
+    def assign(self, model: Any, *, optional: Sequence[Sequence[str]] = ()) -> None:
         """Assigns the arrays to a model's variables; nothing is assigned unless all of it fits.
 
         Args:
             model: A `BertModel`.
-            optional: Prefixes of published names (`"output_"`), from the top of the network down;
-                the tensors of such a head may all be missing where those of the heads before it
-                are, in which case they keep their initial values and a warning is logged.
+            optional: For each tower of heads on the encoder the prefixes of their published names
+                (`"output_"`), from the top down; the tensors of such a head may all be missing
+                where those of the heads above it are, in which case they keep their initial values
+                and a warning is logged.
 
         Raises:
             InputError: If a tensor is missing or misshapen.
@@ -195,20 +255,22 @@ class Checkpoint:
         present = {tensor.name for tensor in tensors if tensor.name in self.arrays}
         # Class weights without the pooler that they stand on are a tagger's, not a classifier's.
         absent_heads = tuple(
-            itertools.takewhile(
-                lambda head: not any(name.startswith(head) for name in present), optional
+            head
+            for tower in optional
+            for head in itertools.takewhile(
+                lambda head: not any(name.startswith(head) for name in present), tower
             )
         )
-        problems, random, values = [], [], {}
+        problems, values = [], {}
         # Whether whatever does not fit belongs to heads, which can begin anew.
         is_head_alone = True
         for tensor in tensors:
             is_head = tensor.name.startswith(POOLER) or not tensor.name.startswith("bert/")
             name = self.name_of(tensor.name)
             if tensor.name not in self.arrays:
-                is_new = absent_heads and tensor.name.startswith(absent_heads)
-                (random if is_new else problems).append(name if is_new else f"{name} is missing")
-                is_head_alone &= is_new or is_head
+                if not tensor.name.startswith(absent_heads):
+                    problems.append(f"{name} is missing")
+                    is_head_alone &= is_head
                 continue
             array, variable = self.arrays[tensor.name], tensor.variable
             if tuple(array.shape) != tensor.shape:
@@ -220,18 +282,15 @@ class Checkpoint:
                 continue
             empty = np.empty(tuple(variable.shape), array.dtype)
             values.setdefault(variable.path, (variable, empty))[1][..., tensor.columns] = array
-        unused = sorted(set(self.arrays) - {tensor.name for tensor in tensors})
         if UNTIED in self.arrays and any(t.name == "cls/predictions/output_bias" for t in tensors):
             problems.append(
                 f"{self.name_of(UNTIED)} differs from the table of tokens; `tie_word_embeddings` "
                 "must be true: a masked language model predicts with that table"
             )
         self._raise(problems, _NEW_HEAD if is_head_alone else "")
-        if random:
-            names = ", ".join(random)
-            _LOGGER.warning("%s lacks %s: they start from random weights", self.place, names)
-        if unused:
-            names = ", ".join(map(self.name_of, unused))
-            _LOGGER.info("%s: not needed by %s: %s", self.place, type(model).__name__, names)
+        heads = self.heads_for(model)
+        if heads.new or heads.left:
+            level = logging.WARNING if heads.new else logging.INFO
+            _LOGGER.log(level, "%s: %s: %s", self.place, type(model).__name__, heads)
         for variable, value in values.values():
             variable.assign(value)

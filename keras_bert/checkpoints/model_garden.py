@@ -9,7 +9,7 @@ trained then; that head's pooler is the one which is read.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +75,10 @@ _MASKED_LM = {
     **_variables("cls/predictions/transform/LayerNorm", "masked_lm/layer_norm"),
     "cls/predictions/output_bias": "masked_lm/bias",
 }
+_PAIR = "cls/seq_relationship/output_weights"
 _NEXT_SENTENCE = {
     **_variables("bert/pooler/dense", "classification_heads/0/dense"),
-    "cls/seq_relationship/output_weights": "classification_heads/0/out_proj/kernel",
+    _PAIR: "classification_heads/0/out_proj/kernel",
     "cls/seq_relationship/output_bias": "classification_heads/0/out_proj/bias",
 }
 
@@ -111,7 +112,7 @@ def read(directory: str | os.PathLike) -> Checkpoint:
         if encoder is None:
             raise InputError(f"{path}: must hold a BertEncoder of the Model Garden")
         paths = _encoder_paths(_layers_of(graph, encoder))
-        keys = graph.keys(encoder, paths) | _head_keys(graph)
+        keys = graph.keys(encoder, paths) | _head_keys(graph, reader.get_variable_to_shape_map())
         arrays = {name: reader.get_tensor(key) for name, key in keys.items()}
     for name, array in arrays.items():
         if name.endswith("attention/self/query/bias") and len(array) != config.num_heads:
@@ -174,7 +175,9 @@ def write(checkpoint: Checkpoint, directory: str | os.PathLike) -> None:
     write_json(directory / google.CONFIG, config)
 
 
-def _head_keys(graph: object_graph.ObjectGraph) -> dict[str, str]:
+def _head_keys(
+    graph: object_graph.ObjectGraph, shapes: Mapping[str, Sequence[int]]
+) -> dict[str, str]:
     """The keys of the pre-training heads, and of the pooler below the second."""
     keys = {}
     holder = graph.holder_of("masked_lm", within=_HOLDERS)
@@ -184,7 +187,9 @@ def _head_keys(graph: object_graph.ObjectGraph) -> dict[str, str]:
     # Of several heads none says which one is next-sentence prediction.
     if holder is not None and graph.names(holder, "classification_heads") == ["0"]:
         found = graph.keys(holder, _NEXT_SENTENCE)
-        keys |= found if len(found) == len(_NEXT_SENTENCE) else {}
+        # One of more classes, or of one score, is a task's.
+        is_pair = len(found) == len(_NEXT_SENTENCE) and shapes[found[_PAIR]][-1] == 2
+        keys |= found if is_pair else {}
     return keys
 
 

@@ -146,7 +146,7 @@ class BertModel(CheckedInputs, DistributedTraining, SavedModelSignature, keras.M
     @classmethod
     def from_checkpoint(
         cls,
-        path: str | os.PathLike,
+        path: str | os.PathLike | Checkpoint,
         *,
         max_sequence_length: int | None = None,
         new_head: bool = False,
@@ -162,7 +162,7 @@ class BertModel(CheckedInputs, DistributedTraining, SavedModelSignature, keras.M
             path: A directory in Hugging Face's layout (`config.json`, `model.safetensors`) or in
                 that of google-research/bert or of the TensorFlow Model Garden
                 (`bert_config.json`, `bert_model.ckpt`), or a preset of KerasHub: its folder, name
-                or address.
+                or address; or a `Checkpoint` that was read from one.
             max_sequence_length: int or None. Rows of the position table, if not as many as the
                 checkpoint has: more repeat the trained ones, for training on longer input.
             new_head: bool. Begin another task: heads start from random weights, and labels and
@@ -182,7 +182,7 @@ class BertModel(CheckedInputs, DistributedTraining, SavedModelSignature, keras.M
         """
         from keras_bert.checkpoints.formats import format_of
 
-        checkpoint = format_of(path).read(path)
+        checkpoint = path if isinstance(path, Checkpoint) else format_of(path).read(path)
         if max_sequence_length is not None:
             checkpoint = checkpoint.with_positions(max_sequence_length)
         checkpoint.check_encoder()
@@ -190,7 +190,7 @@ class BertModel(CheckedInputs, DistributedTraining, SavedModelSignature, keras.M
             model = cls._to_be_loaded({**kwargs, "config": checkpoint.config})
             if not any(tensor.name.startswith(HEADS) for tensor in model.published_tensors()):
                 raise InputError(f"`new_head` has no use for {cls.__name__}, which has no head")
-            checkpoint.without_heads().assign(model, optional=(*HEADS, POOLER))
+            checkpoint.without_heads().assign(model, optional=[(*HEADS, POOLER)])
             return model
         arguments = cls._arguments_of(checkpoint, kwargs)
         model = cls._to_be_loaded({**arguments, "config": checkpoint.config})
@@ -211,8 +211,9 @@ class BertModel(CheckedInputs, DistributedTraining, SavedModelSignature, keras.M
 
     # The class of transformers that opens what `save_checkpoint` writes.
     architecture: str
-    # Prefixes of published tensor names that may be missing in a checkpoint, from the top down.
-    new_heads: tuple[str, ...] = ()
+    # Prefixes of published tensor names that may be missing in a checkpoint, from the top down, of
+    # each tower of heads that stands on the encoder.
+    new_heads: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def _settings_of(cls, checkpoint: Checkpoint) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class BertClassifier(LabelledModel):
 
     architecture = "BertForSequenceClassification"
     # An encoder's checkpoint begins a new task: its classifier is not there yet.
-    new_heads = ("output_", "bert/pooler/")
+    new_heads = (("output_", "bert/pooler/"),)
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_bert.checkpoints import sentence_transformers
+from keras_bert.checkpoints.checkpoint import Checkpoint
 from keras_bert.checkpoints.published import PublishedTensor, encoder_tensors
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
@@ -94,13 +95,14 @@ class BertEmbedder(TaskModel):
         return pool(tokens, inputs["padding_mask"], self.pooling)
 
     @classmethod
-    def from_checkpoint(cls, path: str | os.PathLike, **kwargs: Any) -> "BertEmbedder":
+    def from_checkpoint(cls, path: str | os.PathLike | Checkpoint, **kwargs: Any) -> "BertEmbedder":
         """Builds the model from a checkpoint and loads its weights, see `BertModel`.
 
         `pooling` and `normalize` are those of the checkpoint where it has sentence-transformers'
         files and nothing else is said.
         """
-        return super().from_checkpoint(path, **{**sentence_transformers.read(path), **kwargs})
+        settings = {} if isinstance(path, Checkpoint) else sentence_transformers.read(path)
+        return super().from_checkpoint(path, **{**settings, **kwargs})
 
     def save_checkpoint(self, directory, *, tokenizer=None):
         sentence_transformers.write(

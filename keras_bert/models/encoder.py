@@ -58,7 +58,7 @@ class BertEncoder(BertModel):
 
     architecture = "BertModel"
     # A checkpoint of a tagger or a span predictor has no pooler.
-    new_heads = ("bert/pooler/",)
+    new_heads = (("bert/pooler/",),)
 
     def __init__(
         self,

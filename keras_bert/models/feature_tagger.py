@@ -59,7 +59,7 @@ class BertFeatureTagger(LabelledModel):
     """
 
     architecture = "BertFeatureTagger"
-    new_heads = ("output_", "feature_lstm/", "feature_mix/")
+    new_heads = (("output_", "feature_lstm/", "feature_mix/"),)
     needs_padding_mask = True
 
     def __init__(

@@ -46,7 +46,7 @@ class BertMultipleChoice(TaskModel):
     """
 
     architecture = "BertForMultipleChoice"
-    new_heads = ("output_", "bert/pooler/")
+    new_heads = (("output_", "bert/pooler/"),)
     input_ranks = (3,)
     needs_padding_mask = True
 

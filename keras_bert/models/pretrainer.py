@@ -10,6 +10,7 @@ from keras_bert.config import BertConfig
 from keras_bert.layers.heads import MaskedLMHead
 from keras_bert.models.task_model import TaskModel
 
+_MASKED_LM = "cls/predictions/"
 _NEXT_SENTENCE = "cls/seq_relationship/"
 
 
@@ -43,7 +44,7 @@ class BertPretrainer(TaskModel):
         - Devlin et al. 2019, arXiv:1810.04805, section 3.1.
     """
 
-    new_heads = (_NEXT_SENTENCE, "bert/pooler/")
+    new_heads = ((_MASKED_LM,), (_NEXT_SENTENCE, "bert/pooler/"))
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ class BertSpanPredictor(TaskModel):
     """
 
     architecture = "BertForQuestionAnswering"
-    new_heads = ("cls/squad/",)
+    new_heads = (("cls/squad/",),)
     needs_padding_mask = True
 
     def __init__(self, config: BertConfig, *, unpadding: bool | None = None, **kwargs: Any):

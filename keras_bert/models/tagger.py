@@ -45,7 +45,7 @@ class BertTagger(LabelledModel):
     """
 
     architecture = "BertForTokenClassification"
-    new_heads = ("output_",)
+    new_heads = (("output_",),)
 
     def __init__(
         self,

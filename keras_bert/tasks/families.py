@@ -46,11 +46,21 @@ def load_predictor(directory: str | os.PathLike) -> Predictor:
 
     Raises:
         InputError: If it is neither a fine-tuned model's directory nor that of a model with the
-            masked-language-model head, or its vocabulary is another model's.
+            masked-language-model head, its vocabulary is another model's, or its weights lack a
+            head: what is drawn at random answers nothing.
     """
     family, options = family_of(directory)
     tokenizer = load_tokenizer(directory)
-    return family(family.model_class.from_checkpoint(directory), tokenizer, **options)
+    if not family.model_class.new_heads:
+        return family(family.model_class.from_checkpoint(directory), tokenizer, **options)
+    checkpoint = format_of(directory).read(directory)
+    model = family.model_class.from_checkpoint(checkpoint)
+    if missing := checkpoint.heads_for(model).new:
+        raise InputError(
+            f"{checkpoint.place}: must have the heads of the family {family.name}; it lacks "
+            f"{', '.join(missing)}: train it first"
+        )
+    return family(model, tokenizer, **options)
 
 
 def family_of(directory: str | os.PathLike) -> tuple[type[Predictor], dict]:

@@ -83,11 +83,18 @@ class PretrainOptions(Options):
 
     data: str = option(help="shard directory made by `python -m data_gen pretrain`")
     output: str = option(help="run directory to make, or of a stopped run to go on with")
-    model: str = option(
-        "base", help="tiny, mini, small, medium, base, large, L<layers>-H<hidden> or a config.json"
+    model: str | None = option(
+        None,
+        help="tiny, mini, small, medium, base, large, L<layers>-H<hidden> or a config.json; "
+        "default: that of --init, or base",
     )
     init: str | None = option(
-        None, help="model directory to go on from; replaces --model and must have the vocabulary"
+        None,
+        help="model to go on from, with or without pre-training heads: a directory, or a "
+        "checkpoint of any format; it must have the vocabulary of the shards",
+    )
+    new_head: bool = option(
+        False, help="leave the pre-training heads of --init where they are, and begin with new ones"
     )
     validation: str | None = option(
         None,

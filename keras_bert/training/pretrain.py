@@ -1,13 +1,14 @@
 """`python -m keras_bert pretrain`."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from keras_bert.checkpoints.formats import folder_of, read_config
-from keras_bert.command_line import defaults, resolved
+from keras_bert.checkpoints.formats import folder_of, format_of, read_config
+from keras_bert.command_line import check_unused, defaults, resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.pretrainer import BertPretrainer
@@ -33,7 +34,10 @@ from keras_bert.training.summary_writer import summary_writer
 from keras_bert.training.telemetry import Workload, write_validation
 from keras_bert.training.workers import Workers
 
+_DEFAULT_MODEL = "base"
 _LONGEST_WARMUP = 10000  # of the paper
+# What a name of a size says.
+_SIZE = ("num_layers", "hidden_dim", "num_heads", "intermediate_dim")
 
 
 def pretrain(options: PretrainOptions) -> dict:
@@ -49,6 +53,10 @@ def pretrain(options: PretrainOptions) -> dict:
         InputError: If data, model and vocabulary do not fit together.
     """
     check_monitors(options)
+    if not options.init:
+        check_unused(options, "new_head", reason="`--init` is not given")
+        # Said in the run's configuration, as another version may have another default.
+        options = dataclasses.replace(options, model=options.model or _DEFAULT_MODEL)
     strategy = make_strategy(options.strategy, options.batch_size)
     with RunDirectory(
         options.output,
@@ -88,7 +96,14 @@ def _pretrain(
     with strategy.scope():
         policy = dtype_policy(options.precision)
         if options.init:
-            model = BertPretrainer.from_checkpoint(options.init, next_sentence=pairs, dtype=policy)
+            checkpoint = format_of(options.init).read(options.init)
+            model = BertPretrainer.from_checkpoint(
+                checkpoint, next_sentence=pairs, dtype=policy, new_head=options.new_head
+            )
+            heads = checkpoint.heads_for(model)
+            # New ones are told of where they are made.
+            if heads.left and not heads.new and not options.new_head:
+                print(f"{checkpoint.place}: {heads}", file=sys.stderr)
         else:
             model = BertPretrainer(config, next_sentence=pairs, dtype=policy)
         losses = pretraining_losses(pairs=pairs)
@@ -239,21 +254,47 @@ def _model_config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfi
             raise InputError(
                 f"{options.init}: a model of another vocabulary than that of {options.data}"
             )
-        return read_config(options.init)
-    if options.model in BertConfig.names():
-        return BertConfig.from_name(options.model, vocabulary_size=len(vocabulary))
-    if not Path(options.model).exists():
-        raise InputError(
-            f"`--model` must be a file or one of {', '.join(BertConfig.names()[:6])}, "
-            f"L<2..12>-H<128..768>. Received: {options.model!r}"
-        )
-    config = BertConfig.from_file(options.model)
+        config = read_config(options.init)
+        if options.model:
+            _check_model(options, config)
+        return config
+    config = _named_config(options.model, len(vocabulary))
     if config.vocabulary_size < len(vocabulary):
         raise InputError(
             f"{options.model}: vocabulary_size={config.vocabulary_size}, but the shards were made "
             f"with {len(vocabulary)} tokens"
         )
     return config
+
+
+def _check_model(options: PretrainOptions, config: BertConfig) -> None:
+    """Refuses a `--model` that is not the network of `--init`."""
+    names = [field.name for field in dataclasses.fields(BertConfig)]
+    if options.model in BertConfig.names():
+        names = _SIZE
+    wanted = _named_config(options.model, config.vocabulary_size)
+    differences = [
+        f"{name}={getattr(wanted, name)}, not {getattr(config, name)}"
+        for name in names
+        if getattr(wanted, name) != getattr(config, name)
+    ]
+    if differences:
+        raise InputError(
+            f"`--model` must be the network of `--init`, {options.init}, or be left out. "
+            f"Received: {options.model}, which has {'; '.join(differences)}"
+        )
+
+
+def _named_config(model: str, vocabulary_size: int) -> BertConfig:
+    """The network of a file, or a named size for a vocabulary."""
+    if model in BertConfig.names():
+        return BertConfig.from_name(model, vocabulary_size=vocabulary_size)
+    if not Path(model).exists():
+        raise InputError(
+            f"`--model` must be a file or one of {', '.join(BertConfig.names()[:6])}, "
+            f"L<2..12>-H<128..768>. Received: {model!r}"
+        )
+    return BertConfig.from_file(model)
 
 
 def _optimizer(options: PretrainOptions) -> BertAdamW:

@@ -90,9 +90,10 @@ def test_the_masked_lm_head_is_left_out(encoder, preset, tmp_path, caplog):
     assert "masked LM head is left out" in caplog.text
 
 
-def test_a_pretrainer_needs_heads_that_a_preset_lacks(preset):
-    with pytest.raises(InputError, match="cls/predictions"):
-        BertPretrainer.from_checkpoint(preset)
+def test_a_pretrainer_begins_heads_that_a_preset_lacks(encoder, preset, caplog):
+    model = BertPretrainer.from_checkpoint(preset, next_sentence=True)
+    assert_equal(model.encoder.get_weights(), encoder.get_weights())
+    assert "masked language model (cls/predictions), next sentence" in caplog.text
 
 
 def test_damaged_presets_are_refused(preset):

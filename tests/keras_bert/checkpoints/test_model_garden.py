@@ -160,6 +160,17 @@ def test_of_several_heads_none_is_taken(arrays, tiny_config, tmp_path):
     assert BertPretrainer.from_checkpoint(folder).next_sentence_head is None
 
 
+def test_a_head_of_other_classes_is_not_next_sentence_prediction(arrays, tiny_config, tmp_path):
+    tree = pretrainer_tree(arrays, tiny_config)
+    head = tree["classification_heads"]["0"]["out_proj"]
+    head["kernel"] = tf.Variable(np.zeros((tiny_config.hidden_dim, 3), "float32"))
+    head["bias"] = tf.Variable(np.zeros(3, "float32"))
+    folder = write_folder(tmp_path / "garden", tiny_config, model=tree)
+    assert BertPretrainer.from_checkpoint(folder).next_sentence_head is None
+    model = BertPretrainer.from_checkpoint(folder, next_sentence=True)
+    assert np.asarray(model.next_sentence_head.dense.kernel).any()
+
+
 def test_a_run_is_read_by_its_parameters(pretrainer, arrays, tiny_config, tmp_path):
     encoder = {
         "vocab_size": tiny_config.vocabulary_size,
