@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal
 
 from keras_bert.command_line import Options, option
+from keras_bert.page import PAGE_HELP, PageForm
 from keras_bert.ranges import Bytes, Count, CountOrZero, Seed, Share, ShareAboveZero
 from keras_bert.text.mask_options import MaskUnits
 
@@ -143,3 +144,4 @@ class ReportOptions(Options):
     examples: CountOrZero = option(
         100_000, help="examples to count, at most, spread over the shards; 0 for all"
     )
+    page: PageForm = option("one_file", help=f"form of the page: {PAGE_HELP}")

@@ -22,11 +22,13 @@ from keras_bert.atomic import new_directory, write_json
 from keras_bert.command_line import resolved
 from keras_bert.errors import InputError
 from keras_bert.outputs import check_directory
+from keras_bert.page import in_files
 from keras_bert.records import read_manifest
 from keras_bert.text.vocabulary import Vocabulary
 
 FORMAT = "keras-bert-tf data report"
 
+_SUFFIXES = (".png", ".css")
 _OTHER_FILES = ("report.html", "report.json", "config.json")
 
 
@@ -74,6 +76,10 @@ def write_report(options: ReportOptions) -> Path:
     name = directory.resolve().name
     samples = collector.samples(manifest, vocabulary)
     html = page(name, counts, use=use, samples=samples, plots=drawn)
+    files = {file: image for file, (_, image) in drawn.items()}
+    if options.page == "files":
+        html, others = in_files(html, names=files)
+        files |= others
     numbers = {
         "format": FORMAT,
         "directory": name,
@@ -86,8 +92,8 @@ def write_report(options: ReportOptions) -> Path:
     try:
         with _replaced(output) as temporary:
             (temporary / "report.html").write_text(html, encoding="utf-8")
-            for file, (_, image) in drawn.items():
-                (temporary / file).write_bytes(image)
+            for file, content in files.items():
+                (temporary / file).write_bytes(content)
             write_json(temporary / "config.json", resolved(options))
             write_json(temporary / "report.json", numbers)
     except OSError as error:
@@ -111,7 +117,7 @@ def _check_output(output: Path) -> None:
         others = [
             path.name
             for path in output.iterdir()
-            if path.name not in _OTHER_FILES and path.suffix != ".png"
+            if path.name not in _OTHER_FILES and path.suffix not in _SUFFIXES
         ]
     if not is_report or others:
         received = f"a directory that holds {others[0]}" if others else "something else"

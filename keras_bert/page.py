@@ -1,10 +1,28 @@
-"""A page for the browser: one file of HTML with everything inside, for light and dark screens."""
+"""A page for the browser, for light and dark screens: one file of HTML with everything inside.
+
+`in_files` makes several files of it, for servers with a strict content policy. For its sake pages
+have no scripts and no `style` attributes: what depends on a number is said by a class or by
+attributes of SVG.
+"""
 
 import base64
+import hashlib
 import html
+import os
+import re
 import string
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
+
+from keras_bert.atomic import new_file
+
+PageForm = Literal["one_file", "files"]
+PAGE_HELP = (
+    "one_file, with everything inside; or files: style and images stand beside the page, for "
+    "servers whose content policy allows nothing inline"
+)
 
 # Control characters are not allowed in HTML; Unicode has a picture of those of ASCII. Halves of
 # surrogate pairs, which JSON can spell, have no encoding.
@@ -62,6 +80,101 @@ $body
 """)
 
 
+_STYLE = re.compile(r"<style>\n(.*?)</style>", re.DOTALL)
+# No text of a page can look so: it has no quotation marks, see `escaped`.
+_IMAGE = re.compile(r'"data:image/png;base64,([A-Za-z0-9+/=]*)"')
+
+
+# Names of files by their content, so that an earlier page has its own until it is replaced.
+_NUMBERED = re.compile(r"(image-[0-9a-f]{12}\.png|style-[0-9a-f]{12}\.css)")
+
+
+class PageFiles(NamedTuple):
+    """A page that refers to files beside it.
+
+    Args:
+        html: str.
+        files: dictionary from paths, relative to the page, to contents.
+    """
+
+    html: str
+    files: dict[str, bytes]
+
+
+def in_files(page: str, folder: str = "", *, names: Mapping[str, bytes] | None = None) -> PageFiles:
+    """Takes style and images out of a page, so that it works under a strict content policy.
+
+    That is `default-src 'none'; style-src 'self'; img-src 'self'`, or one that allows more.
+
+    Args:
+        page: str. What `whole_page` returns.
+        folder: str. Where its files are to be, seen from the page; by default beside it.
+        names: dictionary or None. Names of images that should have one.
+
+    Example:
+
+    ```python
+    html, files = in_files(whole_page("Title", figures([("Caption", image)])), "page_files")
+    sorted(files)              # ["page_files/image-0c8a5e...png", "page_files/style-f1f2e0...css"]
+    ```
+    """
+    by_content = {image: name for name, image in (names or {}).items()}
+    files: dict[str, bytes] = {}
+
+    def add(content: bytes, name: str) -> str:
+        path = f"{folder}/{name}" if folder else name
+        files[path] = content
+        return escaped(quote(path))
+
+    def style(match: re.Match[str]) -> str:
+        content = match[1].encode()
+        return f'<link rel="stylesheet" href="{add(content, f"style-{_digest(content)}.css")}">'
+
+    def image(match: re.Match[str]) -> str:
+        content = base64.b64decode(match[1])
+        return f'"{add(content, by_content.get(content, f"image-{_digest(content)}.png"))}"'
+
+    page = _STYLE.sub(style, page, count=1)
+    return PageFiles(_IMAGE.sub(image, page), files)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def write_page(path: str | os.PathLike, page: str, form: PageForm = "one_file") -> None:
+    """Writes a page, which replaces an earlier one.
+
+    Args:
+        path: Of the page.
+        page: str. What `whole_page` returns.
+        form: str. `"one_file"`, or `"files"`: style and images go to the folder
+            `NAME_files` beside the page `NAME.html`; see `in_files`.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    path = Path(path)
+    folder = path.parent / f"{path.stem}_files"
+    files: dict[str, bytes] = {}
+    if form == "files":
+        page, files = in_files(page, folder.name)
+    for name, content in files.items():
+        with new_file(path.parent / name) as temporary:
+            temporary.write_bytes(content)
+    with new_file(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    # Of an earlier page.
+    for file in folder.glob("*") if files else ():
+        if _NUMBERED.fullmatch(file.name) and f"{folder.name}/{file.name}" not in files:
+            file.unlink()
+
+
+def data_uri(image: bytes) -> str:
+    """Returns a PNG image as a value of an attribute."""
+    return f"data:image/png;base64,{base64.b64encode(image).decode('ascii')}"
+
+
 def whole_page(title: str, body: str, *, style: str = "") -> str:
     """Returns a page.
 
@@ -91,10 +204,9 @@ def figures(images: Iterable[tuple[str, bytes]]) -> str:
     """Returns figures side by side, from captions and PNG images."""
     parts = []
     for caption, image in images:
-        data = base64.b64encode(image).decode("ascii")
         text = escaped(caption)
         parts.append(
-            f'<figure><img alt="{text}" src="data:image/png;base64,{data}">'
+            f'<figure><img alt="{text}" src="{data_uri(image)}">'
             f"<figcaption>{text}</figcaption></figure>"
         )
     return "\n".join(['<div class="plots">', *parts, "</div>"])

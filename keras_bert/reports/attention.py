@@ -1,6 +1,5 @@
 """What the tokens of an example attend to, in every head of every layer."""
 
-import base64
 import io
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
 from keras_bert.figures import png
-from keras_bert.page import escaped, figures
+from keras_bert.page import data_uri, escaped, figures
 from keras_bert.reports.findings import Section
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.predictor import Predictor
@@ -156,7 +155,6 @@ def _heat_map(probabilities: np.ndarray, layer: int, head: int) -> str:
     # Few shades make small files.
     shades = np.round(np.sqrt(probabilities) * 32) / 32
     imsave(image, shades, cmap="Blues", vmin=0, vmax=1, format="png")
-    data = base64.b64encode(image.getvalue()).decode("ascii")
     inner = _CELL * len(probabilities)
     size = _ROOM + inner
     title = f"Layer {layer + 1}, head {head + 1}"
@@ -164,6 +162,6 @@ def _heat_map(probabilities: np.ndarray, layer: int, head: int) -> str:
         f'<figure><svg viewBox="0 0 {size} {size}" role="img" aria-label="{title}: '
         'attention of tokens in rows to tokens in columns">'
         f'<use href="#attention-tokens"/><image x="{_ROOM}" y="{_ROOM}" width="{inner}" '
-        f'height="{inner}" preserveAspectRatio="none" href="data:image/png;base64,{data}"/></svg>'
+        f'height="{inner}" preserveAspectRatio="none" href="{data_uri(image.getvalue())}"/></svg>'
         f"<figcaption>{title}</figcaption></figure>"
     )

@@ -50,7 +50,7 @@ def _bar(value: Bar) -> str:
     said = f' <b class="{kind}">{" · ".join(words)}</b>' if words else ""
     return (
         f'<li><span class="name"><bdi>{escaped(value.label)}</bdi>{said}</span>'
-        f'<span class="track" aria-hidden="true"><span class="fill {kind}" '
-        f'style="width:{share:.1%}"></span></span>'
+        f'<svg class="track" aria-hidden="true"><rect class="fill {kind}" width="{share:.1%}" '
+        'height="100%"/></svg>'
         f'<span class="number">{share:.3f}</span></li>'
     )

@@ -13,6 +13,7 @@ from keras_bert.reports.bars import Bar, bars
 from keras_bert.reports.calibration import calibration_section
 from keras_bert.reports.findings import Findings, Section, error_section, ordered, sample
 from keras_bert.reports.marks import marked
+from keras_bert.reports.style import shade
 from keras_bert.tasks.examples import Examples
 
 # Classes of a confusion matrix with numbers; a larger one is a picture.
@@ -156,10 +157,9 @@ def _confusion_table(counts: np.ndarray, labels: Sequence[str]) -> str:
         lines.append(f'</tr>\n<tr><th scope="row"><bdi>{escaped(name)}</bdi></th>')
         for column in range(len(labels)):
             # The share as the depth of the colour: blue where right, orange where wrong.
-            color = "33 102 172" if row == column else "230 110 20"
             share = shares[row, column]
             lines.append(
-                f'<td class="number" style="background:rgb({color} / {0.55 * share:.2f})">'
+                f'<td class="number {shade(share, is_right=row == column)}">'
                 f"{counts[row, column]:,}<small>{share:.1%}</small></td>"
             )
     legend = "Rows are gold classes, with the share of each row; right ones are blue."

@@ -2,7 +2,7 @@
 
 # Colours after Okabe and Ito, which the colour-blind tell apart too. What is right or gold is blue,
 # what is wrong or predicted is orange; where it matters, a line or a word says the same.
-STYLE = """
+_STYLE = """
 :root { --gold: rgb(0 114 178 / .22); --gold-line: #0072b2; --found: rgb(230 120 0 / .16);
   --found-line: #d55e00; --track: #e3e6ea; }
 @media (prefers-color-scheme: dark) { :root { --gold: rgb(86 180 233 / .30); --gold-line: #56b4e9;
@@ -33,9 +33,10 @@ mark.differs { border-bottom: 3px solid var(--text); }
 .name { overflow-wrap: anywhere; }
 .name b { font-size: .85em; font-weight: 600; padding-left: .3em; }
 .name b.right { color: var(--gold-line); } .name b.wrong { color: var(--found-line); }
-.track { background: var(--track); border-radius: 3px; height: .65rem; overflow: hidden; }
-.fill { display: block; height: 100%; background: var(--dim); }
-.fill.right { background: var(--gold-line); } .fill.wrong { background: var(--found-line); }
+.track { display: block; background: var(--track); border-radius: 3px; width: 100%;
+  height: .65rem; overflow: hidden; }
+.fill { fill: var(--dim); }
+.fill.right { fill: var(--gold-line); } .fill.wrong { fill: var(--found-line); }
 .confusion th, .confusion td { padding: .3rem .7rem; }
 .confusion small { display: block; color: var(--dim); }
 .hidden { position: absolute; }
@@ -46,3 +47,25 @@ summary { cursor: pointer; font-weight: 600; }
 .heads svg { display: block; width: 100%; height: auto; }
 svg image { image-rendering: pixelated; }
 """
+
+# Depths of the colour of a share, from 0 to 1.
+_SHADES = 20
+
+
+def shade(share: float, *, is_right: bool) -> str:
+    """Returns the class of a cell whose colour is as deep as a share is large.
+
+    A class, as a `style` attribute has no place under a strict content policy.
+    """
+    return f"{'right' if is_right else 'wrong'}-{round(share * _SHADES)}"
+
+
+def _shades() -> str:
+    return "".join(
+        f".{kind}-{depth} {{ background: rgb({color} / {0.55 * depth / _SHADES:.4f}); }}\n"
+        for kind, color in (("right", "33 102 172"), ("wrong", "230 110 20"))
+        for depth in range(1, _SHADES + 1)
+    )
+
+
+STYLE = _STYLE + _shades()

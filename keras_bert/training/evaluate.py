@@ -5,10 +5,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from keras_bert.atomic import new_file, write_json
+from keras_bert.atomic import write_json
 from keras_bert.command_line import check_unused, flag
 from keras_bert.errors import InputError
 from keras_bert.outputs import check_file
+from keras_bert.page import write_page
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import load_predictor
 from keras_bert.tasks.predictor import Predictor
@@ -25,7 +26,7 @@ def evaluate(options: EvaluateOptions) -> dict:
             and task do not fit together.
     """
     if options.report is None:
-        check_unused(options, "attention_example", reason="there is no `--report`")
+        check_unused(options, "attention_example", "page", reason="there is no `--report`")
     _check_outputs(options)
     task = task_of(options)
     predictor = load_predictor(options.model)
@@ -127,8 +128,7 @@ def _write_report(
         attention_example=options.attention_example,
     )
     try:
-        with new_file(options.report) as temporary:
-            temporary.write_text(html, encoding="utf-8")
+        write_page(options.report, html, options.page)
     except OSError as error:
         raise InputError(
             f"{options.report}: cannot write the report: {error.strerror or error}"

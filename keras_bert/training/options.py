@@ -5,6 +5,7 @@ from typing import Literal
 
 from keras_bert.command_line import Options, option
 from keras_bert.models.feature_mixes import FeatureMix
+from keras_bert.page import PAGE_HELP, PageForm
 from keras_bert.ranges import (
     Count,
     CountOrZero,
@@ -294,6 +295,7 @@ class EvaluateOptions(Options):
     report: str | None = option(
         None, help="HTML file: metrics, errors with their texts, calibration, attention"
     )
+    page: PageForm = option("one_file", help=f"form of the report: {PAGE_HELP}")
     attention_example: CountOrZero | None = option(
         None, help="example whose attention the report shows, from 0; default: the worst error"
     )

@@ -5,6 +5,7 @@ import pytest
 
 from data_gen.__main__ import main
 from keras_bert.records import read_manifest
+from tests.page_parser import check_alone, check_strict
 
 
 @pytest.fixture
@@ -50,6 +51,23 @@ def test_it_runs_again_from_its_configuration_and_replaces_its_report(shards, tm
     assert [path.name for path in output.parent.iterdir()] == ["report"]
     assert main(["report", str(shards), f"--output={output}", "--samples=0"]) == 0
     assert "Samples" not in (output / "report.html").read_text()
+
+
+def test_under_a_strict_content_policy(shards):
+    assert main(["report", str(shards)]) == 0
+    path = shards / "report" / "report.html"
+    one = check_alone(path.read_text())
+    before = {file.name for file in path.parent.iterdir()}
+    assert main(["report", str(shards), "--page", "files"]) == 0
+    page = check_strict(path)
+    # The plots stand there under their names already.
+    (style,) = {file.name for file in path.parent.iterdir()} - before
+    assert style.endswith(".css")
+    assert page.tags["img"] == one.tags["img"] == 5
+    assert "lengths.png" in page.values("src")
+    # It is replaced as any report.
+    assert main(["report", str(shards)]) == 0
+    assert {file.name for file in path.parent.iterdir()} == before
 
 
 def test_a_part_says_so(shards, capsys):

@@ -22,7 +22,7 @@ def test_choices_with_their_probabilities():
     assert "<b>yes</b> predicted" in text
     assert "x" * 400 + " […]" in text
     assert "x" * 401 not in text
-    bars = re.findall(r'<b class="(.*?)">(.*?)</b></span>.*?width:(.*?)"', errors.html)
+    bars = re.findall(r'<b class="(.*?)">(.*?)</b></span>.*?width="(.*?)"', errors.html)
     assert bars == [
         ("right", "gold", "10.0%"),
         ("wrong", "predicted", "80.0%"),
