@@ -1,5 +1,16 @@
 """The error and the warning that tell users what is wrong with what they gave."""
 
+import re
+
+# Around what an assertion of a graph says stand the function, the node and the operation that is
+# called. Each datum of it is in brackets.
+_ASSERTION = re.compile(
+    r"assertion failed: (\[.*?\])\s*(?=$|\n|\[\[\{\{node|\[Op:|; expected)", re.DOTALL
+)
+_FRAMES = re.compile(
+    r"\{\{function_node [^}]*\}\}\s*|\s*\[\[\{\{node .*|\s*\[Op:[^\]]*\].*", re.DOTALL
+)
+
 
 class InputError(ValueError):
     """Wrong input from the user: a file, a flag, a field or an argument.
@@ -20,3 +31,23 @@ class InputWarning(UserWarning):
 
     The message is one line like that of `InputError`. The command line prints it alone.
     """
+
+
+def sentence_of(message: str) -> str:
+    """Returns what an error of TensorFlow says, without the frame around it.
+
+    Args:
+        message: str. Of a `tf.errors.OpError`; any number of lines.
+
+    Example:
+
+    ```python
+    sentence_of("{{function_node f}} assertion failed: [a rule] [2] [[{{node Assert}}]] [Op:f]")
+    # "a rule 2"
+    ```
+    """
+    found = _ASSERTION.search(message)
+    if found:
+        return " ".join(found[1][1:-1].replace("] [", " ").split())
+    lines = _FRAMES.sub("", message).strip().splitlines()
+    return " ".join(lines[0].split()) if lines else message

@@ -5,6 +5,8 @@ import asyncio
 import grpc
 import tensorflow as tf
 
+from keras_bert.errors import sentence_of
+
 # As TensorFlow Serving answers over REST. A full queue is the exception: there it is UNAVAILABLE,
 # here RESOURCE_EXHAUSTED; over REST it is 503 in both.
 HTTP_STATUS = {
@@ -57,5 +59,5 @@ def as_serving_error(error: Exception) -> ServingError:
     if isinstance(error, asyncio.TimeoutError):
         return ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline has passed")
     if isinstance(error, tf.errors.OpError):
-        return ServingError(_CODES[error.error_code], error.message)
+        return ServingError(_CODES[error.error_code], sentence_of(error.message))
     return ServingError(grpc.StatusCode.INTERNAL, f"{type(error).__name__} in the server")

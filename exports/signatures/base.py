@@ -13,6 +13,7 @@ from keras_bert.config import BertConfig
 from keras_bert.inference import InferenceFunction
 from keras_bert.models.base import INPUT_DTYPES
 from keras_bert.tasks.predictor import Predictor
+from keras_bert.text.checks import assertion, check_sizes
 from keras_bert.text.packing import LENGTH_STEP
 
 STRINGS = tf.TensorSpec([None], tf.string)
@@ -139,9 +140,7 @@ class TaskSignatures(abc.ABC):
             example = {name: [values] for name, values in example.items()}
 
         def answer(**features):
-            with tf.control_dependencies(_check_features(features, self.predictor.model.config)):
-                features = {name: tf.identity(tensor) for name, tensor in features.items()}
-            return function(features)
+            return function(_checked_features(features, self.predictor.model.config))
 
         return Signature(
             "serving_features",
@@ -240,24 +239,21 @@ class TaskSignatures(abc.ABC):
         return self._functions[key]
 
 
-def check_same_size(**texts: tf.Tensor) -> list[tf.Operation]:
-    """Returns the check that inputs have as many strings as each other.
+def same_size(**texts: tf.Tensor) -> list[tf.Tensor]:
+    """Returns inputs, once it is checked that they have as many strings as each other.
 
     Raises:
         tf.errors.InvalidArgumentError: If they have not; TensorFlow Serving answers with it.
     """
-    (first, one), (second, other) = texts.items()
-    return [
-        tf.debugging.assert_equal(
-            tf.shape(one)[0],
-            tf.shape(other)[0],
-            message=f"{first} and {second} must have the same number of strings",
-        )
-    ]
+    return check_sizes(
+        f"{' and '.join(texts)} must have the same number of strings", list(texts.values())
+    )
 
 
-def _check_features(features: Mapping[str, tf.Tensor], config: BertConfig) -> list[tf.Operation]:
-    """Returns the checks that features are what the model can compute with.
+def _checked_features(
+    features: Mapping[str, tf.Tensor], config: BertConfig
+) -> dict[str, tf.Tensor]:
+    """Returns features, once it is checked that they are what the model can compute with.
 
     Kernels differ in what they make of an id outside of its table: some fail, some (on GPUs) take
     a vector of zeros and answer a plausible number.
@@ -265,34 +261,33 @@ def _check_features(features: Mapping[str, tf.Tensor], config: BertConfig) -> li
     Raises:
         tf.errors.InvalidArgumentError: If they are not.
     """
-    token_ids, segment_ids = features["token_ids"], features["segment_ids"]
-    shape = tf.shape(token_ids)
-    return [
-        *(
-            tf.debugging.assert_equal(
-                tf.shape(tensor), shape, message=f"{name} must have the shape of token_ids"
-            )
-            for name, tensor in features.items()
+    token_ids = features["token_ids"]
+    checked = {"token_ids": token_ids}
+    for name, tensor in features.items():
+        if name != "token_ids":
+            rule = f"{name} must have the shape of token_ids"
+            checked[name], _ = check_sizes(rule, [tensor, token_ids], token_ids.shape.rank)
+    columns = tf.shape(token_ids)[-1]
+    most = config.max_sequence_length
+    checks = [
+        assertion(
+            columns <= most,
+            f"token_ids must have at most {most} columns, padding included",
+            [tf.strings.as_string(columns)],
         ),
-        tf.debugging.assert_less_equal(
-            shape[-1],
-            config.max_sequence_length,
-            message=f"token_ids must have at most {config.max_sequence_length} columns, padding "
-            "included",
-        ),
-        _check_range("token_ids", token_ids, config.vocabulary_size),
-        _check_range("segment_ids", segment_ids, config.num_segments),
+        _in_range("token_ids", token_ids, config.vocabulary_size),
+        _in_range("segment_ids", features["segment_ids"], config.num_segments),
     ]
+    with tf.control_dependencies(checks):
+        return {name: tf.identity(tensor) for name, tensor in checked.items()}
 
 
-def _check_range(name: str, ids: tf.Tensor, size: int) -> tf.Operation:
+def _in_range(name: str, ids: tf.Tensor, size: int) -> tf.Operation:
     wrong = (ids < 0) | (ids >= size)
-    return tf.debugging.Assert(
-        ~tf.reduce_any(wrong),
-        # The first few of them.
-        [f"{name} must be from 0 to {size - 1}. Received:", tf.boolean_mask(ids, wrong)],
-        summarize=3,
-    )
+    # The first few of them.
+    few = tf.strings.as_string(tf.boolean_mask(ids, wrong)[:3])
+    received = tf.strings.reduce_join(few, separator=", ")
+    return assertion(~tf.reduce_any(wrong), f"{name} must be from 0 to {size - 1}", [received])
 
 
 def _widened(output: tf.Tensor, length: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from exports.signatures.base import STRINGS, Signature, TaskSignatures, check_same_size
+from exports.signatures.base import STRINGS, Signature, TaskSignatures, same_size
 from keras_bert.tasks.classification import ClassPredictor, LabelsPredictor, ScorePredictor
 
 TEXTS = ["A text to look at.", "Another one, which is a little longer than the first."]
@@ -44,8 +44,8 @@ class TextSignatures(TaskSignatures):
         return self.answer(self.infer(self.predictor.preprocessor(self.bounded(text))))
 
     def _answer_pairs(self, text_a, text_b):
-        with tf.control_dependencies(check_same_size(text_a=text_a, text_b=text_b)):
-            pair = self.bounded(text_a), self.bounded(text_b)
+        text_a, text_b = same_size(text_a=text_a, text_b=text_b)
+        pair = self.bounded(text_a), self.bounded(text_b)
         return self.answer(self.infer(self.predictor.preprocessor(pair)))
 
     def _names(self, rows: tf.Tensor) -> tf.Tensor:

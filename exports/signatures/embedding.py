@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from exports.signatures.base import STRINGS, Signature, TaskSignatures, check_same_size
+from exports.signatures.base import STRINGS, Signature, TaskSignatures, same_size
 from exports.signatures.classification import OTHERS, TEXTS
 from keras_bert.tasks.embedding import EmbeddingPredictor
 
@@ -32,8 +32,7 @@ class EmbeddingSignatures(TaskSignatures):
         return {"embedding": self.infer(self.predictor.preprocessor(self.bounded(text)))}
 
     def _compare(self, text_a, text_b):
-        with tf.control_dependencies(check_same_size(text_a=text_a, text_b=text_b)):
-            both = tf.concat([text_a, text_b], axis=0)
+        both = tf.concat(same_size(text_a=text_a, text_b=text_b), axis=0)
         vectors = tf.math.l2_normalize(self._embed(both)["embedding"], axis=1)
         # (2 * batch, hidden) -> (batch, hidden), twice
         first, second = tf.split(vectors, 2)

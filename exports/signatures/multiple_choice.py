@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from exports.signatures.base import STRINGS, Signature, TaskSignatures, check_same_size
+from exports.signatures.base import STRINGS, Signature, TaskSignatures, same_size
 from keras_bert.tasks.multiple_choice import ChoicePredictor
 
 _PROBABILITIES = {
@@ -36,8 +36,8 @@ class ChoiceSignatures(TaskSignatures):
         ]
 
     def _choose(self, context, choices):
-        with tf.control_dependencies(check_same_size(context=context, choices=choices)):
-            texts = self.bounded(context), self.bounded(choices)
+        context, choices = same_size(context=context, choices=choices)
+        texts = self.bounded(context), self.bounded(choices)
         features = self.predictor.preprocessor(texts)
         is_there = tf.strings.length(choices) > 0
         # Without real tokens a choice is none to the model.

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from exports.signatures.base import STRINGS, Signature, TaskSignatures, check_same_size
+from exports.signatures.base import STRINGS, Signature, TaskSignatures, same_size
 from keras_bert.tasks.answer_choice import choose_answers
 from keras_bert.tasks.answer_spans import has_most_context
 from keras_bert.tasks.question_answering import QuestionAnsweringPredictor
@@ -63,8 +63,8 @@ class AnswerSignatures(TaskSignatures):
         ]
 
     def _answer(self, question, context):
-        with tf.control_dependencies(check_same_size(question=question, context=context)):
-            question, context = self.bounded(question), self.bounded(context)
+        question, context = same_size(question=question, context=context)
+        question, context = self.bounded(question), self.bounded(context)
         windows = self._windows(context, question)
         # No more columns than the longest row needs; none of the maps goes beyond it.
         lengths = tf.reduce_sum(tf.cast(windows["padding_mask"], tf.int32), axis=1)

@@ -4,6 +4,8 @@ import dataclasses
 import re
 from typing import Any
 
+from keras_bert.errors import InputError
+
 # Half of a surrogate pair: JSON can spell it, UTF-8 cannot.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -20,6 +22,9 @@ class Examples:
         ids: list of str or None. Names of the examples, for prediction files; None numbers them
             from 0.
 
+    Raises:
+        InputError: If columns, targets or ids differ in their number.
+
     Example:
 
     ```python
@@ -30,6 +35,16 @@ class Examples:
     columns: dict[str, list]
     targets: list[Any] | None = None
     ids: list[str] | None = None
+
+    def __post_init__(self):
+        given = {**self.columns, "targets": self.targets, "ids": self.ids}
+        counts = {name: len(values) for name, values in given.items() if values is not None}
+        if len(set(counts.values())) > 1:
+            received = ", ".join(f"{count} in {name}" for name, count in counts.items())
+            raise InputError(
+                f"examples must have a value in each column, one for every example. "
+                f"Received: {received}"
+            )
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))

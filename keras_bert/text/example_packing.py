@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_bert.errors import InputError
+from keras_bert.text.checks import assertion
 
 
 def pack_examples(
@@ -27,8 +28,8 @@ def pack_examples(
         order of `features`.
 
     Raises:
-        InputError: If `length` is not positive.
-        tf.errors.InvalidArgumentError: If an example has more than `length` tokens.
+        InputError: If `length` is not positive, or an example has more tokens; in a graph
+            `tf.errors.InvalidArgumentError`, which holds the same sentence.
 
     Example:
 
@@ -44,10 +45,13 @@ def pack_examples(
     if type(length) is not int or length < 1:
         raise InputError(f"`length` must be a positive integer. Received: length={length!r}")
     sizes = tf.reduce_sum(tf.cast(features["padding_mask"], tf.int32), axis=1)
-    fits = tf.debugging.assert_less_equal(
-        sizes, length, message=f"an example has more tokens than length={length}"
+    longest = tf.reduce_max(tf.concat([[0], sizes], 0))
+    fits = assertion(
+        longest <= length,
+        f"an example must have at most length={length} tokens",
+        [tf.strings.as_string(longest)],
     )
-    with tf.control_dependencies([fits]):
+    with tf.control_dependencies([fits] if fits is not None else []):
         starts = _first_fit_decreasing(sizes, length)
     rows = tf.reduce_max(tf.concat([[-1], starts[:, 0]], 0)) + 1
 

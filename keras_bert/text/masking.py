@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_bert.errors import InputError
+from keras_bert.text.checks import check_sizes
 from keras_bert.text.layer import TextLayer
 from keras_bert.text.mask_replacement import check_rates, replace, unit_groups
 from keras_bert.text.mask_selection import check_slots, select
@@ -125,12 +126,16 @@ class MaskedLMMasker(TextLayer):
         self.replace_by = replace_by
 
     def call(self, features, seeds):
-        token_ids = features["token_ids"]
-        keys = tf.cast(seeds, tf.uint64)
+        rule = "`seeds` must be one for each row of `token_ids`"
+        seeds, token_ids = check_sizes(rule, [tf.cast(seeds, tf.uint64), features["token_ids"]])
+        for name in ("padding_mask", "unit_starts"):
+            if name in features:
+                rule = f"`{name}` must have the shape of `token_ids`"
+                _, token_ids = check_sizes(rule, [features[name], token_ids], axes=2)
         selection = select(
             token_ids,
             features["padding_mask"],
-            keys,
+            seeds,
             self._vocabulary,
             slots=self.max_predictions,
             mask_rate=self.mask_rate,
@@ -146,7 +151,7 @@ class MaskedLMMasker(TextLayer):
         masked_ids = tf.where(used, tf.gather(tf.reshape(token_ids, [-1]), flat), 0)
         new_ids = replace(
             masked_ids,
-            keys,
+            seeds,
             self._vocabulary,
             mask_token_rate=self.mask_token_rate,
             random_token_rate=self.random_token_rate,

@@ -7,8 +7,11 @@ import tensorflow as tf
 
 from keras_bert.config import SHORTEST_SEQUENCE
 from keras_bert.errors import InputError
+from keras_bert.text.checks import check_shapes, check_sizes
 from keras_bert.text.packing import TRUNCATIONS, pack, truncate_pair
 from keras_bert.text.tokenization import Tokenizer, TokenizingLayer
+
+_SAME_NUMBER = "`text` must have as many first texts as second ones"
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -87,7 +90,12 @@ class BertPreprocessor(TokenizingLayer):
         ranks = [part.shape.rank for part in texts]
         if max(ranks) > 2:
             raise InputError(f"`text` must have at most two axes. Received: {max(ranks)} axes")
-        _check_counts(texts)
+        if len(texts) == 2:
+            # Axes that both have: a side of one text for each example stands beside all of its
+            # choices. A single string is a batch of one.
+            texts = [part if part.shape.rank else part[tf.newaxis] for part in texts]
+            ranks = [part.shape.rank for part in texts]
+            texts = check_sizes(_SAME_NUMBER, texts, min(ranks))
         if max(ranks) == 2:
             choices = tf.shape(texts[ranks.index(2)])
             # (batch,) -> (batch, choices)
@@ -138,7 +146,9 @@ class BertPreprocessor(TokenizingLayer):
                     '`text` must be strings, as `keras.Input(shape=(), dtype="string")` has them. '
                     f"Received: dtype={part.dtype}"
                 )
-        shape = max((part.shape for part in self._texts(text)), key=len) or (1,)
+        shapes = [tuple(part.shape) or (1,) for part in self._texts(text)]
+        check_shapes(_SAME_NUMBER, shapes, min(map(len, shapes)))
+        shape = max(shapes, key=len)
         length = self.sequence_length if self.padding == "sequence_length" else None
         dtypes = {"token_ids": "int32", "segment_ids": "int32", "padding_mask": "bool"}
         return {
@@ -156,16 +166,3 @@ class BertPreprocessor(TokenizingLayer):
 
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, keras.KerasTensor) or tf.is_tensor(value)
-
-
-def _check_counts(texts: list[tf.Tensor]) -> None:
-    """Raises `InputError` if a pair has unequal numbers of texts, where they are known."""
-    shapes = [tuple(text.shape) or (1,) for text in texts]
-    # Axes that both have: a side of one text for each example stands beside all of its choices.
-    for sizes in zip(*shapes, strict=False):
-        known = {size for size in sizes if size is not None}
-        if len(known) > 1:
-            counts = " and ".join(str(shape[0] if len(shape) == 1 else shape) for shape in shapes)
-            raise InputError(
-                f"`text` must have as many first texts as second ones. Received: {counts}"
-            )

@@ -6,10 +6,13 @@ import keras
 import tensorflow as tf
 
 from keras_bert.errors import InputError
+from keras_bert.text.checks import check_sizes
 from keras_bert.text.packing import pack
 from keras_bert.text.ragged import repeated_ids, row_ids
 from keras_bert.text.tokenization import TokenizingLayer
 from keras_bert.text.tokenizer import BertTokenizer
+
+_SAME_NUMBER = "`query` and `context` must have the same number of strings"
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -81,11 +84,14 @@ class SlidingWindows(TokenizingLayer):
         self.max_windows = checked_max_windows(max_windows)
 
     def call(self, context, query=None):
+        context = self._strings(context)
+        if query is not None:
+            query, context = check_sizes(_SAME_NUMBER, [self._strings(query), context])
         ids, starts, ends = self.tokenizer.tokenize_with_offsets(context)
         before = tf.ones([ids.nrows()], tf.int64)  # Columns before the window: [CLS] ...
         segments = []
         if query is not None:
-            segments = [self.tokenizer.first_tokens(self.to_strings(query), self.query_length)]
+            segments = [self.tokenizer.first_tokens(query, self.query_length)]
             before += segments[0].row_lengths() + 1  # ... query [SEP]
         room = self.sequence_length - 1 - before
         # With a step above the window's size, tokens would be left out.
@@ -125,6 +131,11 @@ class SlidingWindows(TokenizingLayer):
             rows = tf.concat([blank, index.with_flat_values(values)], axis=1)
             features[name] = rows.to_tensor(-1, shape=[None, self.sequence_length])
         return {**features, "example": tf.cast(example, tf.int32)}
+
+    def _strings(self, text: Any) -> tf.Tensor:
+        """Strings `(batch,)`; a single one is a batch of one."""
+        strings = self.to_strings(text)
+        return strings if strings.shape.rank else strings[tf.newaxis]
 
     def get_config(self):
         return {

@@ -70,5 +70,8 @@ def test_graph_and_empty_batch(features):
 def test_wrong_arguments(features):
     with pytest.raises(InputError, match="length"):
         pack_examples(features, 0)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="length=8"):
+    with pytest.raises(InputError, match=r"length=8 tokens\. Received: 15"):
         pack_examples(features, 8)
+    graph = tf.function(lambda batch: pack_examples(batch, 8))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[an example .* Received: 15\]"):
+        graph(features)
