@@ -1,8 +1,11 @@
+import gc
+
 import numpy as np
 import pytest
 
 from keras_bert.config import BertConfig
 from keras_bert.text.vocabulary import Vocabulary
+from tests import memory
 
 _TEXT = """the a of to and in is it was he for on are with they be at this have from or one had by
 word but not what all were we when your can said there use an each which she do how their if will
@@ -20,6 +23,26 @@ _FIRST = ("test_backends.py", "test_readme.py", "test_commands.py")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {name: rank for rank, name in enumerate(_FIRST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
+def pytest_configure() -> None:
+    memory.bound_arenas()
+
+
+def pytest_collection_finish() -> None:
+    # What modules hold stays to the end: no collection need look at it again.
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_memory(request: pytest.FixtureRequest):
+    """Gives memory back after each file, and fails where a file took too much."""
+    memory.begin_measuring()
+    yield
+    peak = memory.peak_mebibytes()
+    memory.release()
+    memory.check_peak(request.path.name, peak)
 
 
 @pytest.fixture(scope="session")
