@@ -33,6 +33,15 @@ def is_checkpoint(path: str | os.PathLike) -> bool:
     return _prefix_of(Path(path)) is not None or (Path(path) / CONFIG).is_file()
 
 
+def checkpoint_of(path: str | os.PathLike) -> Path:
+    """Returns the checkpoint at a path or of a folder, see `open_checkpoint`, without its endings.
+
+    Raises:
+        InputError: If there is none, or no telling which of several.
+    """
+    return _prefix_of(Path(path)) or _checkpoint_in(Path(path))
+
+
 def _prefix_of(path: Path) -> Path | None:
     """The checkpoint that `folder/model.ckpt-1000` or one of its files names."""
     if path.is_dir():
@@ -78,7 +87,7 @@ def open_checkpoint(path: str | os.PathLike) -> Iterator[tuple[Path, Any]]:
     """
     import tensorflow as tf
 
-    path = _prefix_of(Path(path)) or _checkpoint_in(Path(path))
+    path = checkpoint_of(path)
     try:
         yield path, tf.train.load_checkpoint(str(path))
     except InputError:

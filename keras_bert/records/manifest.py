@@ -7,7 +7,9 @@ examples, the bytes and the SHA-256 of each shard.
 """
 
 import dataclasses
+import hashlib
 import itertools
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -70,6 +72,24 @@ class Manifest:
     def examples(self) -> int:
         """Examples in all shards."""
         return sum(shard.examples for shard in self.shards)
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of what the shards hold, wherever they stand and whatever they were made of.
+
+        Shards under other names are the same; their order counts, since readers follow it.
+        """
+        shards = [[shard.examples, shard.bytes, shard.sha256] for shard in self.shards]
+        content = {
+            "objective": self.objective,
+            "sequence_length": self.sequence_length,
+            "fields": list(self.fields),
+            "max_predictions": self.max_predictions,
+            "vocabulary": self.vocabulary_sha256,
+            "lowercase": self.lowercase,
+            "shards": shards,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
     def has_pairs(self) -> bool:

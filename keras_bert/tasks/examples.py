@@ -1,8 +1,12 @@
 """Examples of a task as its files have them: texts, targets, names."""
 
 import dataclasses
+import hashlib
+import json
 import re
 from typing import Any
+
+import numpy as np
 
 from keras_bert.errors import InputError
 
@@ -54,6 +58,16 @@ class Examples:
         """`ids`, or numbers from 0."""
         return self.ids if self.ids is not None else [str(i) for i in range(len(self))]
 
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of all examples, whatever file they were read from."""
+        digest = hashlib.sha256(json.dumps([*self.columns, self.targets is not None]).encode())
+        targets = self.targets if self.targets is not None else [None] * len(self)
+        for row in zip(self.names, *self.columns.values(), targets, strict=True):
+            # Of half a surrogate pair, JSON keeps the escape.
+            digest.update(json.dumps(row, default=_plain).encode() + b"\n")
+        return digest.hexdigest()
+
     def encodable(self) -> "Examples":
         """Returns the examples with U+FFFD for what has no encoding, halves of surrogate pairs."""
         columns = {name: _encodable(values) for name, values in self.columns.items()}
@@ -66,6 +80,15 @@ class Examples:
             None if self.targets is None else self.targets[start:stop],
             None if self.ids is None else self.ids[start:stop],
         )
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for, of the columns and targets that tasks make."""
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return dataclasses.asdict(value)
 
 
 def _encodable(value: Any) -> Any:

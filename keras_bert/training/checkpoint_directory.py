@@ -122,6 +122,11 @@ def newest_checkpoint(directory: Path, *, warn: Any) -> tuple[Path, dict[str, An
     return None
 
 
+def newest_step(directory: Path) -> int:
+    """Returns the step of the newest checkpoint, whole or not; 0 where there is none."""
+    return max(_checkpoints(directory), default=0)
+
+
 def checkpoint_at(directory: Path, step: int) -> tuple[Path, dict[str, Any]]:
     """Returns the checkpoint of a step as `newest_checkpoint` does.
 

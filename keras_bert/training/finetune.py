@@ -6,25 +6,24 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_bert.checkpoints.formats import folder_of
 from keras_bert.command_line import defaults, resolved
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.predictor import Predictor
-from keras_bert.tasks.sources import is_prepared
 from keras_bert.tasks.task import Task
 from keras_bert.training.callbacks import ProgressBar
 from keras_bert.training.example_batches import balanced_weights, training_batches
 from keras_bert.training.hyperparameters import begin_session, end_session
+from keras_bert.training.inputs import checkpoint_input, examples_input, strategy_input
 from keras_bert.training.losses import readable
 from keras_bert.training.monitors import check_monitors, input_meter, monitors
 from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
-from keras_bert.training.options import FinetuneOptions
-from keras_bert.training.provenance import fingerprint
+from keras_bert.training.options import NAMED, FinetuneOptions
 from keras_bert.training.resumable_training import ResumableTraining
 from keras_bert.training.run_directory import RunDirectory
+from keras_bert.training.run_record import Input
 from keras_bert.training.starting_model import starting_predictor
-from keras_bert.training.strategy import devices, make_strategy, set_seed
+from keras_bert.training.strategy import make_strategy, set_seed
 from keras_bert.training.summary_writer import summary_writer
 from keras_bert.training.task_files import task_of
 from keras_bert.training.telemetry import Workload, write_validation
@@ -47,7 +46,7 @@ def finetune(options: FinetuneOptions) -> dict:
     if options.grid is not None:
         from keras_bert.training.grid import search
 
-        return search(options, finetune)
+        return search(options, finetune, inputs=_inputs_of_search)
     task = task_of(options)
     if not task.dev_splits:
         raise InputError(f"`--task {task.name}` is only for evaluate: it has no training data")
@@ -57,8 +56,28 @@ def finetune(options: FinetuneOptions) -> dict:
         resolved(options),
         defaults=defaults(options),
         workers=Workers(strategy),
+        named=NAMED,
+        length="epochs",
     ) as run:
         return _finetune(options, task, run, strategy)
+
+
+def _inputs_of_search(options: FinetuneOptions) -> dict[str, Input]:
+    """What all runs of a grid depend on."""
+    task = task_of(options)
+    labels = task.labels(options.data)
+    splits = ("train", *task.dev_splits)
+    read = {split: task.read(options.data, split, labels=labels) for split in splits}
+    return _inputs(options, labels, read)
+
+
+def _inputs(
+    options: FinetuneOptions, labels: tuple[str, ...], splits: dict[str, Examples]
+) -> dict[str, Input]:
+    return {
+        "data": examples_input(options.data, labels, splits),
+        "init": checkpoint_input(options.init),
+    }
 
 
 def _check(options: FinetuneOptions) -> None:
@@ -104,8 +123,8 @@ def _finetune(
         model.compile(
             optimizer, loss=predictor.loss(), metrics=predictor.metrics(), jit_compile=False
         )
-    inputs = {} if is_prepared(options.data) else {"data": fingerprint(options.data)}
-    run.create(inputs={**inputs, "init": fingerprint(folder_of(options.init)), **devices(strategy)})
+    inputs = _inputs(options, labels, {"train": train, **dev})
+    run.create({**inputs, "strategy": strategy_input(strategy)}, total_steps=steps)
 
     def measure() -> dict[str, float]:
         # The one that chooses.
@@ -149,7 +168,7 @@ def _finetune(
             "best": training.facts.get("best", {}),
             "training": readable(training.logs),
             "speed": training.facts.get("speed", {}),
-            "steps": training.step,
+            **training.account(),
             "seconds": seconds,
             "examples_per_second": (
                 training.step * options.batch_size * len(train) / len(rows) / seconds

@@ -19,13 +19,11 @@ from keras_bert.errors import InputError
 from keras_bert.outputs import check_directory
 from keras_bert.tasks.registry import task_named
 from keras_bert.tasks.task import Task
-from keras_bert.training.options import FILE_OPTIONS, FinetuneOptions
-from keras_bert.training.run_directory import (
-    changes_of_options,
-    earlier_options,
-    locked,
-    writing,
-)
+from keras_bert.training.inputs import values_input
+from keras_bert.training.options import FILE_OPTIONS, NAMED, FinetuneOptions
+from keras_bert.training.run_directory import locked, writing
+from keras_bert.training.run_options import changes_of_options, earlier_options
+from keras_bert.training.run_record import Input, RunRecord, changes_of_inputs
 from keras_bert.training.strategy import several_workers
 
 # Devlin et al. 2019, arXiv:1810.04805, appendix A.3.
@@ -34,10 +32,14 @@ _NOT_SEARCHED = (
     *("task", "data", "init", "output", "grid", "restarts", "seed", "allow_changes"),
     *FILE_OPTIONS,
 )
-_METRICS = "metrics.json"
+_CONFIG, _METRICS = "config.json", "metrics.json"
 
 
-def search(options: FinetuneOptions, train: Callable[[FinetuneOptions], dict]) -> dict:
+def search(
+    options: FinetuneOptions,
+    train: Callable[[FinetuneOptions], dict],
+    inputs: Callable[[FinetuneOptions], dict[str, Input]] | None = None,
+) -> dict:
     """Trains each combination `restarts` times and keeps the model that did best on dev.
 
     Every run has a directory of its own below `output`, as `learning_rate=3e-05,epochs=2/seed=1`,
@@ -47,16 +49,19 @@ def search(options: FinetuneOptions, train: Callable[[FinetuneOptions], dict]) -
     Args:
         options: `FinetuneOptions` with a `grid`.
         train: Function of options that trains one model and returns its metrics.
+        inputs: Function of options that returns what all runs depend on, by the options that name
+            it, or None: a search goes on with the same only.
 
     Returns:
         What `metrics.json` holds.
 
     Raises:
         InputError: If the grid is damaged or names what is no option, the directory holds a
-            finished search or one of another grid, or several workers would search.
+            finished search or one of other inputs or options, or several workers would search.
     """
     task = task_named(options.task)
-    points = list(combinations(read_grid(options.grid)))
+    grid = read_grid(options.grid)
+    points = list(combinations(grid))
     for strategy in {point.get("strategy", options.strategy) for point in points}:
         if reason := several_workers(strategy):
             raise InputError(
@@ -66,16 +71,20 @@ def search(options: FinetuneOptions, train: Callable[[FinetuneOptions], dict]) -
     _check_points(options, points)
     output = Path(options.output)
     check_directory(options.output, "--output")
-    _check_output(output, options)
+    _check_unfinished(output)
+    found = {**(inputs(options) if inputs else {}), "grid": _input_of(grid)}
+    _check_output(output, options, found)
     is_new = not output.exists()
     with writing(output):
         output.mkdir(parents=True, exist_ok=True)
     with locked(output):
         # Again, because another process may have been here in between.
-        _check_output(output, options)
-        write_json(output / "config.json", resolved(options))
+        _check_unfinished(output)
+        _check_output(output, options, found)
+        RunRecord({name: each.digest for name, each in found.items()}).write(output)
+        write_json(output / _CONFIG, resolved(options))
         try:
-            return _search(options, train, task, points)
+            return _search(options, train, task, points, found)
         except InputError:
             # Wrong input leaves nothing: the first run finds it.
             if is_new and not any(path.is_dir() for path in output.iterdir()):
@@ -84,13 +93,17 @@ def search(options: FinetuneOptions, train: Callable[[FinetuneOptions], dict]) -
 
 
 def _search(
-    options: FinetuneOptions, train: Callable, task: Task, points: list[dict[str, Any]]
+    options: FinetuneOptions,
+    train: Callable,
+    task: Task,
+    points: list[dict[str, Any]],
+    inputs: dict[str, Input],
 ) -> dict[str, Any]:
     output = Path(options.output)
     found = []
     for point in points:
         runs = [
-            _run(options, point, seed, output, train)
+            _run(options, point, seed, output, train, inputs)
             for seed in range(options.seed, options.seed + options.restarts)
         ]
         values = [metrics[task.dev_splits[0]][task.metric] for _, metrics in runs]
@@ -161,13 +174,22 @@ def combinations(grid: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
         yield dict(zip(grid, values, strict=True))
 
 
-def _check_output(output: Path, options: FinetuneOptions) -> None:
+def _input_of(grid: dict[str, list[Any]]) -> Input:
+    # The values in any order: directories are named by the options, in theirs.
+    return values_input([[name, sorted(map(json.dumps, grid[name]))] for name in grid])
+
+
+def _check_unfinished(output: Path) -> None:
     if (output / _METRICS).exists():
-        raise InputError(f"{output}: holds a run already; choose another --output")
-    config = output / "config.json"
-    if config.exists():
-        earlier = earlier_options(config, resolved(options))
-        changed = changes_of_options(earlier, resolved(options), defaults(options))
+        raise InputError(
+            f"{output}: holds a run already, a finished search, whose runs keep no checkpoints to "
+            "go on from; choose another --output"
+        )
+
+
+def _check_output(output: Path, options: FinetuneOptions, inputs: dict[str, Input]) -> None:
+    if (output / _CONFIG).exists():
+        changed = _changes(output, options, inputs)
         if changed:
             raise InputError(
                 f"{output}: holds a search begun otherwise ({'; '.join(changed)}); choose another "
@@ -175,15 +197,35 @@ def _check_output(output: Path, options: FinetuneOptions) -> None:
             )
 
 
-def _run(options, point, seed, output, train) -> tuple[Path, dict]:
+def _changes(directory: Path, options: FinetuneOptions, inputs: dict[str, Input]) -> list[str]:
+    """In what a search, or a finished run of it, began otherwise."""
+    now = resolved(options)
+    earlier = earlier_options(directory / _CONFIG, now)
+    record = RunRecord.read(directory)
+    known = record.inputs if record else {}
+    named = {name: NAMED.get(name, (name,)) for name in known}
+    ignored = {option for options in named.values() for option in options}
+    return [
+        *changes_of_options(earlier, now, defaults(options), ignored=ignored),
+        *changes_of_inputs(known, inputs),
+    ]
+
+
+def _run(options, point, seed, output, train, inputs) -> tuple[Path, dict]:
     name = ",".join(f"{key}={value}" for key, value in point.items())
     directory = output / name / f"seed={seed}"
-    if (directory / _METRICS).exists():
-        return directory, json.loads((directory / _METRICS).read_text(encoding="utf-8"))
     changes = {**point, "seed": seed, "output": str(directory), "grid": None, "restarts": 1}
+    options = dataclasses.replace(options, **changes)
+    if (directory / _METRICS).exists():
+        if changed := _changes(directory, options, inputs):
+            raise InputError(
+                f"{directory}: holds a run already, begun otherwise ({'; '.join(changed)}); choose "
+                "another --output"
+            )
+        return directory, json.loads((directory / _METRICS).read_text(encoding="utf-8"))
     # Graphs and weights of the run before.
     keras.utils.clear_session(free_memory=True)
-    metrics = train(dataclasses.replace(options, **changes))
+    metrics = train(options)
     # A finished run needs none, and they hold three times the weights.
     shutil.rmtree(directory / "checkpoints", ignore_errors=True)
     return directory, metrics

@@ -268,6 +268,10 @@ class FinetuneOptions(Options):
     precision: Precision = option("float32", help=_PRECISION)
 
 
+# What a run is bound to by what it is, with the options that say where and how it is written.
+NAMED = {"data": ("data", *FILE_OPTIONS), "init": ("init",), "strategy": ("strategy",)}
+
+
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions(Options):
     """Options of `python -m keras_bert evaluate`."""

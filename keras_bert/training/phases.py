@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -92,13 +92,13 @@ def training_phases(options: PretrainOptions, vocabulary: Vocabulary) -> list[Ph
         reason = "`--long-data` is not given"
         check_unused(options, "long_share", "long_batch_size", reason=reason)
         return [make_phase(options.data, options, vocabulary, steps=options.steps)]
-    long_steps = round(options.steps * options.long_share)
+    short_steps, long_steps = planned_steps(options.steps, options.long_share)
     if not 0 < long_steps < options.steps:
         raise InputError(
             "`--long-share` must leave at least one step for each length. Received: "
             f"{options.long_share} of {options.steps} steps"
         )
-    short = make_phase(options.data, options, vocabulary, steps=options.steps - long_steps)
+    short = make_phase(options.data, options, vocabulary, steps=short_steps)
     manifest = read_manifest(options.long_data)
     if manifest.sequence_length <= short.manifest.sequence_length:
         raise InputError(
@@ -116,6 +116,34 @@ def training_phases(options: PretrainOptions, vocabulary: Vocabulary) -> list[Ph
         options.long_data, options, vocabulary, steps=long_steps, batch_size=batch_size
     )
     return [short, long]
+
+
+def phases_from(phases: list[Phase], step: int, earlier: Sequence[int]) -> list[Phase]:
+    """Returns the phases of a run that goes on, whose steps may be others than it began with.
+
+    A phase that is over keeps the steps that it took. What makes a run longer that has come to its
+    last phase is all of that one, as if it had been planned so.
+
+    Args:
+        phases: list of `Phase`, as `training_phases` plans them.
+        step: int. Steps done.
+        earlier: Steps of the phases when the run was stopped.
+    """
+    if len(phases) == 1:
+        return phases
+    total = sum(phase.steps for phase in phases)
+    is_over = len(earlier) == len(phases) and step > earlier[0]
+    first = earlier[0] if is_over else max(phases[0].steps, step)
+    steps = (first, total - first)
+    return [dataclasses.replace(p, steps=n) for p, n in zip(phases, steps, strict=True)]
+
+
+def planned_steps(total: int, long_share: float | None) -> list[int]:
+    """Returns the steps of the phases: on `--data` and, with a share, on `--long-data`."""
+    if long_share is None:
+        return [total]
+    long = round(total * long_share)
+    return [total - long, long]
 
 
 def make_phase(

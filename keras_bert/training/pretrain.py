@@ -7,34 +7,49 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from keras_bert.checkpoints.formats import folder_of, format_of, read_config
+from keras_bert.checkpoints.formats import format_of, read_config
 from keras_bert.command_line import check_unused, defaults, resolved
 from keras_bert.config import BertConfig
 from keras_bert.errors import InputError
 from keras_bert.models.pretrainer import BertPretrainer
-from keras_bert.records import MANIFEST
 from keras_bert.tasks.families import load_tokenizer
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.text.vocabulary import Vocabulary
 from keras_bert.training.callbacks import ProgressBar
 from keras_bert.training.hyperparameters import begin_session, end_session
+from keras_bert.training.inputs import (
+    NOTHING,
+    checkpoint_input,
+    config_input,
+    shards_input,
+    strategy_input,
+)
 from keras_bert.training.lamb import BertLamb
 from keras_bert.training.losses import pretraining_losses, readable
 from keras_bert.training.mask_samples import SAMPLES, MaskSamples
 from keras_bert.training.monitors import check_monitors, input_meter, monitors
 from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 from keras_bert.training.options import PretrainOptions
-from keras_bert.training.phases import Phase, make_phase, read_vocabulary, training_phases
+from keras_bert.training.phases import (
+    Phase,
+    make_phase,
+    phases_from,
+    planned_steps,
+    read_vocabulary,
+    training_phases,
+)
 from keras_bert.training.pipeline import LEFT_TO_RIGHT
-from keras_bert.training.provenance import fingerprint
 from keras_bert.training.resumable_training import ResumableTraining
 from keras_bert.training.run_directory import RunDirectory
-from keras_bert.training.strategy import devices, dtype_policy, make_strategy, set_seed
+from keras_bert.training.run_record import Input
+from keras_bert.training.strategy import dtype_policy, make_strategy, set_seed
 from keras_bert.training.summary_writer import summary_writer
 from keras_bert.training.telemetry import Workload, write_validation
 from keras_bert.training.workers import Workers
 
 _DEFAULT_MODEL = "base"
+# Options that are compared by what they name.
+_NAMED = ("data", "long_data", "validation", "init", "model", "strategy")
 _LONGEST_WARMUP = 10000  # of the paper
 # What a name of a size says.
 _SIZE = ("num_layers", "hidden_dim", "num_heads", "intermediate_dim")
@@ -63,6 +78,8 @@ def pretrain(options: PretrainOptions) -> dict:
         resolved(options),
         defaults=defaults(options),
         workers=Workers(strategy),
+        named={name: (name,) for name in _NAMED},
+        length="steps",
     ) as run:
         return _pretrain(options, run, strategy)
 
@@ -109,7 +126,9 @@ def _pretrain(
         losses = pretraining_losses(pairs=pairs)
         model.compile(_optimizer(options), **losses, jit_compile=False)
     model.gradient_accumulation_steps = options.gradient_accumulation_steps
-    run.create(inputs={**_fingerprints(options), **devices(strategy)})
+    inputs = _inputs(options, config, phases, validation, strategy)
+    run.create(inputs, total_steps=options.steps)
+    phases = _phases_now(phases, run)
 
     def measure() -> dict[str, float]:
         batch_size = min(options.batch_size, validation.manifest.examples)
@@ -123,7 +142,7 @@ def _pretrain(
         return found
 
     tokenizer = BertTokenizer(vocabulary, lowercase=phases[0].manifest.lowercase)
-    metrics: dict = {"parameters": model.count_params(), "steps": options.steps}
+    metrics: dict = {"parameters": model.count_params()}
     training = ResumableTraining(
         model,
         run,
@@ -138,6 +157,7 @@ def _pretrain(
     writer = summary_writer(run.tensorboard, strategy)
     begin_session(writer, resolved(options))
     with training:
+        training.facts["phases"] = [phase.steps for phase in phases]
         if options.validation:
             if "before" not in training.facts:
                 training.facts["before"] = training.measure()
@@ -146,6 +166,7 @@ def _pretrain(
             with phase.readable():
                 samples = _mask_samples(options, validation or phase, writer, vocabulary)
                 _fit(training, options, phase, run, writer, samples)
+        metrics |= training.account()
         metrics["training"] = readable(training.logs)
         metrics["speed"] = training.facts.get("speed", {})
         metrics["seconds"] = training.seconds
@@ -223,16 +244,38 @@ def _mask_samples(
     ]
 
 
-def _fingerprints(options: PretrainOptions) -> dict[str, str]:
+def _inputs(
+    options: PretrainOptions,
+    config: BertConfig,
+    phases: list[Phase],
+    validation: Phase | None,
+    strategy: tf.distribute.Strategy,
+) -> dict[str, Input]:
     """What the numbers depend on besides the options' own values."""
-    shards = {name: getattr(options, name) for name in ("data", "long_data", "validation")}
-    # A manifest has the SHA-256 of every shard.
-    found = {name: fingerprint(Path(d) / MANIFEST) for name, d in shards.items() if d}
+    shards = dict(zip(("data", "long_data"), phases, strict=False))
+    if validation is not None:
+        shards["validation"] = validation
+    found = {name: shards_input(phase.directory, phase.manifest) for name, phase in shards.items()}
     if options.init:
-        found["init"] = fingerprint(folder_of(options.init))
-    elif Path(options.model).is_file():
-        found["model"] = fingerprint(options.model)
-    return found
+        found["init"] = checkpoint_input(options.init)
+    else:
+        found["model"] = config_input(config, options.model)
+    return {**dict.fromkeys(_NAMED, NOTHING), **found, "strategy": strategy_input(strategy)}
+
+
+def _phases_now(phases: list[Phase], run: RunDirectory) -> list[Phase]:
+    """The phases of a run that may have gone through some of them with another `--steps`."""
+    if run.saved is None:
+        return phases
+    state = run.saved[1]
+    began = state["options"]
+    share = began["long_share"] if began.get("long_data") else None
+    earlier = state["facts"].get("phases") or planned_steps(began["steps"], share)
+    now = phases_from(phases, state["step"], earlier)
+    if [phase.steps for phase in now] != [phase.steps for phase in phases]:
+        steps = ", ".join(f"{phase.steps} on {phase.directory}" for phase in now)
+        print(f"{run.path}: steps of the phases: {steps}", file=sys.stderr, flush=True)
+    return now
 
 
 def _check_tokenizer(options: PretrainOptions, lowercase: bool) -> None:

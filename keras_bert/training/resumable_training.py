@@ -169,6 +169,8 @@ class ResumableTraining:
             # A graph of its own for each phase: shapes stay static.
             self.model.make_train_function(force=True)
         log_steps = min(self._log_steps, steps)
+        if done < steps and done % log_steps == 0:
+            self._metrics = None
         while done < steps and not self.has_stalled:
             # A run that stopped within an interval first ends that.
             stop = min(done + log_steps - done % log_steps, steps) if done % log_steps else steps
@@ -212,6 +214,16 @@ class ResumableTraining:
             self.facts["measured"] = latest
         return {name: value for name, value in latest.items() if name != "step"}
 
+    def account(self) -> dict[str, Any]:
+        """Returns what has happened, for `metrics.json`: steps, extensions, changes let through."""
+        return {
+            "steps": self.step,
+            "steps_asked": self.total_steps,
+            "stopped_early": self.step < self.total_steps,
+            "skipped_steps": self.model.skipped_steps,
+            **self._run.history(),
+        }
+
     def _find_best(self) -> None:
         """Measures in the middle of `fit`, whose metrics stay what they are."""
         begun = time.perf_counter()
@@ -223,7 +235,13 @@ class ResumableTraining:
         if best is None or self._sign * value < self._sign * best[self._objective]:
             self.facts["best"] = {"step": self.step, self._objective: value}
             self.facts["measurements_since_best"] = 0
+        self._be_patient_again()
         self.facts["measuring_seconds"] = self.measuring_seconds + time.perf_counter() - begun
+
+    def _be_patient_again(self) -> None:
+        # Otherwise a run that had stopped early could not be extended.
+        if self.step in self._run.extensions:
+            self.facts["measurements_since_best"] = 0
 
     def load_best(self) -> None:
         """Gives the model the weights that measured best, where there were checkpoints."""
@@ -296,7 +314,9 @@ class ResumableTraining:
         self.logs = state["logs"]
         self.facts = state["facts"]
         self._seconds = state["seconds"]
-        if state["in_interval"]:
+        self._be_patient_again()
+        # The interval that the end of the run had cut short goes on.
+        if state["in_interval"] or self.step in self._run.extensions:
             self._metrics = arrays
         self._run.begin()
 

@@ -2,10 +2,9 @@
 
 import contextlib
 import fcntl
-import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,23 @@ from keras_bert.atomic import remove_incomplete, write_json
 from keras_bert.command_line import flag
 from keras_bert.errors import InputError
 from keras_bert.outputs import check_directory
-from keras_bert.training.checkpoint_directory import checkpoint_at, newest_checkpoint
+from keras_bert.training.checkpoint_directory import (
+    checkpoint_at,
+    newest_checkpoint,
+    newest_step,
+)
 from keras_bert.training.event_files import cut_event_files
 from keras_bert.training.provenance import digest, versions
+from keras_bert.training.run_length import RunLength
+from keras_bert.training.run_options import (
+    binding,
+    changes_of_options,
+    earlier_options,
+    lost_options,
+)
+from keras_bert.training.run_record import Input, RunRecord, changes_of_inputs
 from keras_bert.training.workers import Workers
 
-# Options that change neither the numbers nor where they are written.
-_FREE_OPTIONS = (
-    *("output", "checkpoint_steps", "keep_checkpoints", "skip_limit", "allow_changes"),
-    *("sample_steps", "histograms", "profile_steps"),
-)
 _CONFIG, _METRICS = "config.json", "metrics.json"
 _LISTED = 5
 
@@ -37,7 +43,8 @@ class RunDirectory:
     While the block runs, no other process can train there.
 
     Args:
-        path: The directory; it must not hold a finished run, nor one of other options.
+        path: The directory; it must not hold a run of other options, nor a finished one, unless
+            that is to become longer.
         options: dict. The resolved options, written to `config.json`. With a true `allow_changes`
             a stopped run goes on under changed options.
         defaults: dict or None. Defaults of the options that have one. A run of an earlier version,
@@ -45,6 +52,10 @@ class RunDirectory:
             one that is no longer known.
         workers: `Workers` or None. The processes that train together, all of which see the
             directory; only the chief writes there. None for one process.
+        named: dict or None. For each input that `create` is told of, the options that say where it
+            is and how it is written: they may be spelled otherwise where the input is the same.
+        length: str or None. The option that says how long the run is: `"steps"`, or another one
+            whose steps `create` is told. A finished run goes on where it has grown; None for never.
 
     Raises:
         InputError: If the directory holds a finished run, one of other options, another process'
@@ -53,9 +64,9 @@ class RunDirectory:
     Example:
 
     ```python
-    with RunDirectory(options.output, resolved(options)) as run:
+    with RunDirectory(options.output, resolved(options), length="steps") as run:
         ...                             # Check and read the inputs.
-        run.create(inputs={"data": sha256})
+        run.create({"data": sha256}, total_steps=options.steps)
         run.saved                       # The newest checkpoint of a stopped run.
     ```
     """
@@ -67,6 +78,8 @@ class RunDirectory:
         *,
         defaults: dict[str, Any] | None = None,
         workers: Workers | None = None,
+        named: Mapping[str, Collection[str]] | None = None,
+        length: str | None = None,
     ):
         self.path = Path(path)
         self.workers = workers or Workers()
@@ -74,57 +87,84 @@ class RunDirectory:
         self._options = {name: v for name, v in options.items() if name != "allow_changes"}
         self._allows_changes = bool(options.get("allow_changes"))
         self._defaults = defaults or {}
+        self._named = named or {}
+        self._length = length
         self._earlier: dict[str, Any] = {}
-        self._inputs: dict[str, str] = {}
+        self._earlier_record: RunRecord | None = None
+        self._record = RunRecord({})
+        self._run_length: RunLength | None = None
+        self._let_through: list[str] = []
         self._resources = contextlib.ExitStack()
         if self.workers.is_chief:
             check_directory(str(path), "--output")
-        self._check_unfinished()
+        if self._length is None:
+            self._check_unfinished()
 
     def __enter__(self) -> "RunDirectory":
-        if (self.path / _CONFIG).exists():
-            with self._resources:
-                self._earlier = earlier_options(self.path / _CONFIG, self._options)
-                self._lock()
-                self._check_unfinished()
-                self._refuse(changes_of_options(self._earlier, self._options, self._defaults))
-                self._resources = self._resources.pop_all()
+        if not (self.path / _CONFIG).exists():
+            self._check_unfinished()
+            return self
+        with self._resources:
+            self._earlier = earlier_options(self.path / _CONFIG, self._options)
+            self._lock()
+            self._earlier_record = RunRecord.read(self.path)
+            self._check_length()
+            known = self._earlier_record.inputs if self._earlier_record else {}
+            ignored = {option for name in known for option in self._named.get(name, ())}
+            length = self._run_length
+            if length is not None and length.has_ended and length.grows:
+                ignored.add(length.option)
+            self._refuse(
+                changes_of_options(self._earlier, self._options, self._defaults, ignored=ignored)
+            )
+            self._resources = self._resources.pop_all()
         return self
 
     def __exit__(self, *_) -> None:
         self._resources.close()
 
-    def create(self, inputs: dict[str, str] | None = None) -> None:
+    def create(
+        self,
+        inputs: Mapping[str, Input | str | None] | None = None,
+        *,
+        total_steps: int | None = None,
+    ) -> None:
         """Makes the directory, or finds its newest checkpoint; called once inputs are checked.
 
         Args:
             inputs: dict. Fingerprints of what the options name, by option: a stopped run goes on
                 with the same only.
+            total_steps: int or None. Steps of the whole run.
 
         Raises:
-            InputError: If a stopped run had other inputs, no checkpoint of it is whole, or another
-                process trains here.
+            InputError: If a stopped run had other inputs or has done more steps, no checkpoint of
+                it is whole, or another process trains here.
         """
-        self._inputs = inputs or {}
+        told = {n: i if isinstance(i, Input) else Input(i) for n, i in (inputs or {}).items()}
+        digests = {name: told[name].digest for name in told}
+        events = self._earlier_record.events if self._earlier_record else ()
+        self._record = RunRecord(digests, total_steps, events)
         self._check_workers()
         if self.workers.is_chief:
-            self._find()
+            self._find(told)
         step = self.workers.of_chief(self.saved[1]["step"] if self.saved else -1)
         if not self.workers.is_chief and step >= 0:
             self.saved = checkpoint_at(self.checkpoints, step)
+        self._go_on(max(step, 0))
         if self.saved is None:
             self.begin()
 
     def _check_workers(self) -> None:
         # All have looked at the directory before the chief changes it.
-        own = digest([_binding(self._options), self._inputs])
+        named = {option for name in self._record.inputs for option in self._named.get(name, ())}
+        own = digest([binding(self._options, named), dict(self._record.inputs)])
         if self.workers.any(self.workers.of_chief(own) != own):
             raise InputError(
                 f"{self.path}: every worker must be started with the same options and inputs. "
                 f"Received: others in one of {self.workers.count} workers"
             )
 
-    def _find(self) -> None:
+    def _find(self, inputs: dict[str, Input]) -> None:
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             if not (self.path / _CONFIG).exists():
@@ -134,10 +174,32 @@ class RunDirectory:
             remove_incomplete(self.path)
             remove_incomplete(self.checkpoints)
             self.saved = newest_checkpoint(self.checkpoints, warn=_warn)
+            if self._earlier:
+                self._refuse(self._changes_of_inputs(inputs))
             if self.saved is not None:
-                self._refuse(self._changes_of_inputs())
                 self._check_lost_options()
                 self._warn_of_versions()
+
+    def _go_on(self, step: int) -> None:
+        """Notes what has changed since the run was begun, if it was: its options, its length."""
+        length, total = self._run_length, self._record.total_steps
+        if length is not None and total is not None and step:
+            length.check_steps(step, total)
+            was = self._record.extensions.get(step)
+            self._record = self._record.not_extended(step)
+            if length.goes_beyond_its_end(step, total):
+                self._record = self._record.extended(step, total)
+                if total != was:
+                    self._say(
+                        f"{self.path}: extended from {step} to {total} steps; from step {step + 1} "
+                        f"on the learning rate is that of a run of {total} steps"
+                    )
+        if self._let_through:
+            self._record = self._record.changed(step, self._let_through)
+            self._say(
+                f"warning: {self.path}: --allow-changes lets through after step {step}: "
+                f"{'; '.join(self._let_through)}"
+            )
 
     def begin(self) -> None:
         """Writes `config.json` and removes from TensorBoard what comes after the checkpoint."""
@@ -145,14 +207,28 @@ class RunDirectory:
             return
         with writing(self.path):
             cut_event_files(self.tensorboard, self.saved[1]["event_files"] if self.saved else {})
+            # In this order: a run that is killed in between is still known to have ended.
+            self._record.write(self.path)
+            if (self.path / _METRICS).exists():
+                kept = self.path / f"metrics-step-{self.saved[1]['step']:08d}.json"
+                os.replace(self.path / _METRICS, kept)
             write_json(self.path / _CONFIG, self._options)
+
+    @property
+    def extensions(self) -> Collection[int]:
+        """The steps at which the run had ended and went on."""
+        return self._record.extensions
+
+    def history(self) -> dict[str, Any]:
+        """Returns where the run was extended and what it was changed in, for `metrics.json`."""
+        return self._record.history()
 
     def description(self) -> dict[str, Any]:
         """Returns what a checkpoint says of its run: options, inputs and versions, as JSON."""
         return {
             "options": self._options,
             "defaults": self._defaults,
-            "inputs": self._inputs,
+            "inputs": dict(self._record.inputs),
             "versions": versions(),
         }
 
@@ -171,45 +247,63 @@ class RunDirectory:
         if (self.path / _METRICS).exists():
             raise InputError(f"{self.path}: holds a run already; choose another --output")
 
+    def _check_length(self) -> None:
+        if self._length is None:
+            self._check_unfinished()
+            return
+        self._run_length = RunLength(
+            self.path,
+            self._length,
+            asked=self._options[self._length],
+            earlier=self._earlier.get(self._length),
+            done=newest_step(self.checkpoints),
+            is_finished=(self.path / _METRICS).exists(),
+            record=self._earlier_record,
+        )
+        self._run_length.check(allows_changes=self._allows_changes)
+
     def _lock(self) -> None:
         if not self.workers.is_chief:
             return
         self._resources.enter_context(locked(self.path))
 
-    def _changes_of_inputs(self) -> list[str]:
-        earlier = self.saved[1]["inputs"]
-        return [
-            f"what {flag(name)} names: {earlier[name]} -> {self._inputs[name]}"
-            for name in sorted(earlier.keys() & self._inputs)
-            if earlier[name] != self._inputs[name]
-        ]
+    def _changes_of_inputs(self, inputs: dict[str, Input]) -> list[str]:
+        record = self._earlier_record
+        if record is None:  # Their options have been compared.
+            known = self.saved[1]["inputs"] if self.saved else {}
+            return changes_of_inputs(known, inputs, by_earlier_version=True)
+        changes = []
+        for name in inputs:
+            if changed := changes_of_inputs(record.inputs, {name: inputs[name]}):
+                options = self._named.get(name, ())
+                both = (
+                    {n: o[n] for n in options if n in o} for o in (self._earlier, self._options)
+                )
+                changes += [*changes_of_options(*both, self._defaults), *changed]
+        return changes
 
     def _check_lost_options(self) -> None:
         """Refuses, or tells of, what an earlier version was told and this one does not know."""
-        lost = {name: v for name, v in self._earlier.items() if name not in self._options}
-        defaults = self.saved[1].get("defaults", {})
-        unknown = object()
-        new = [v for name, v in self._options.items() if name not in self._earlier]
-        changed = {
-            name: value
-            for name, value in lost.items()
-            if name not in _FREE_OPTIONS
-            and defaults.get(name, unknown) not in (unknown, value)
-            and value not in new
-        }
-        self._refuse([f"{flag(name)}: {value} -> no option" for name, value in changed.items()])
+        known_defaults = self.saved[1].get("defaults", {})
+        lost, changes = lost_options(self._earlier, self._options, known_defaults)
+        self._refuse(changes)
         if lost:
             names = ", ".join(f"{flag(name)} {value}" for name, value in lost.items())
             _warn(f"{self.path}: this version has no option for what the run began with: {names}")
 
     def _refuse(self, changes: list[str]) -> None:
         if not changes or self._allows_changes:
+            self._let_through += changes
             return
         more = f" and {len(changes) - _LISTED} more" if len(changes) > _LISTED else ""
         raise InputError(
             f"{self.path}: holds a run already, begun otherwise ({'; '.join(changes[:_LISTED])}"
             f"{more}); choose another --output, or go on with it by --allow-changes"
         )
+
+    def _say(self, line: str) -> None:
+        if self.workers.is_chief:
+            print(line, file=sys.stderr, flush=True)
 
     @property
     def tensorboard(self) -> Path:
@@ -246,55 +340,6 @@ class RunDirectory:
         for name, value in _flat(metrics):
             table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
         rich.console.Console().print(table)
-
-
-def _binding(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in _FREE_OPTIONS}
-
-
-def earlier_options(path: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """Reads the options that were written when a run began.
-
-    Args:
-        path: The file.
-        options: dict. Those of now.
-
-    Raises:
-        InputError: If it is damaged or of something else than such a run.
-    """
-    try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged configuration of a run: {error}") from error
-    # Versions have few options that others have not; another command shares less than half.
-    if not isinstance(earlier, dict) or 2 * len(earlier.keys() & options) < len(earlier):
-        raise InputError(f"{path}: not the configuration of such a run; choose another --output")
-    return earlier
-
-
-def changes_of_options(
-    earlier: dict[str, Any], options: dict[str, Any], defaults: dict[str, Any]
-) -> list[str]:
-    """Returns which options that matter differ from those a run began with, as `--seed: 1 -> 2`.
-
-    An option that the run's version did not know had what is now its default, or another name.
-
-    Args:
-        earlier: dict. The options that were written when the run began.
-        options: dict. Those of now.
-        defaults: dict. The defaults of now; an option without one is not compared with a run that
-            did not know it.
-    """
-    earlier, options = _binding(earlier), _binding(options)
-    lost = [value for name, value in earlier.items() if name not in options]
-    changes = []
-    for name, value in sorted(options.items()):
-        if name in earlier:
-            if earlier[name] != value:
-                changes.append(f"{flag(name)}: {earlier[name]} -> {value}")
-        elif value != defaults.get(name, value) and value not in lost:
-            changes.append(f"{flag(name)}: {defaults[name]} -> {value}")
-    return changes
 
 
 def _flat(metrics, prefix=""):

@@ -245,10 +245,10 @@ def _tpu() -> tf.distribute.Strategy:
         ) from error
 
 
-def devices(strategy: tf.distribute.Strategy) -> dict[str, str]:
-    """Returns the number of devices, on which a run's bits depend, as an input of the run."""
+def devices(strategy: tf.distribute.Strategy) -> str:
+    """Returns the number of devices, on which a run's bits depend, in words."""
     count = strategy.num_replicas_in_sync
-    return {"strategy": f"{count} device{'' if count == 1 else 's'}"}
+    return f"{count} device{'' if count == 1 else 's'}"
 
 
 def dtype_policy(precision: str) -> str:

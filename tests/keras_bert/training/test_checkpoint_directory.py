@@ -218,9 +218,11 @@ def test_a_run_of_another_version_goes_on(
             go_on(new)
         new = {**new, "allow_changes": True}
     go_on(new)
-    warnings = capsys.readouterr().err
-    assert all(f"--{name.replace('_', '-')} {old[name]}" in warnings for name in lost)
+    lines = capsys.readouterr().err.splitlines()
+    warnings = [line for line in lines if "no option for" in line]
+    assert all(f"--{name.replace('_', '-')} {old[name]}" in warnings[0] for name in lost)
     assert bool(warnings) == bool(lost)
+    assert any(f"lets through after step 3: {refusal}" in line for line in lines) == bool(refusal)
 
 
 def test_the_run_of_another_command_is_refused(tmp_path, weights):
