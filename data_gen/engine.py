@@ -18,8 +18,10 @@ from data_gen.progress import corpus_progress
 from data_gen.shards import (
     UNFINISHED,
     Result,
+    binding_settings,
     build_shard,
     content_settings,
+    inputs_of,
     objective_of,
     predictions_of,
 )
@@ -32,7 +34,15 @@ from keras_bert.errors import InputError
 from keras_bert.failures import failure_of
 from keras_bert.interruption import cleaned
 from keras_bert.outputs import check_directory
-from keras_bert.records import LABEL, LENGTHS, MANIFEST, MASK_FIELDS, Manifest, write_manifest
+from keras_bert.records import (
+    LABEL,
+    LENGTHS,
+    MANIFEST,
+    MASK_FIELDS,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
 from keras_bert.text.mask_options import MASK_OPTIONS
 from keras_bert.text.vocabulary import Vocabulary
 
@@ -41,14 +51,15 @@ def generate(options: PretrainingDataOptions) -> Manifest:
     """Writes a shard directory; its bytes depend on input, options and seed, not on workers.
 
     A run that was killed, or that found the disk full, leaves no manifest, hence nothing that can
-    be read; the same command then makes what is missing. Wrong input leaves nothing at all.
+    be read; the same command then makes what is missing. Wrong input leaves nothing at all. Where
+    the directory holds the finished shards of the same input and options, nothing is done.
 
     Args:
         options: `PretrainingDataOptions`.
 
     Raises:
         InputError: If input, vocabulary or options are wrong, the directory holds finished shards
-            or belongs to another process, or it cannot be written.
+            of other ones or belongs to another process, or it cannot be written.
 
     Example:
 
@@ -63,9 +74,10 @@ def generate(options: PretrainingDataOptions) -> Manifest:
     directory = Path(options.output)
     check_directory(options.output, "--output")
     if (directory / MANIFEST).exists():
-        raise InputError(
-            f"{directory}: finished shards exist already; remove them or choose another --output"
-        )
+        manifest = _check_finished(corpus, options, vocabulary=vocabulary, directory=directory)
+        print(f"{directory}: finished already, of the same input and options")
+        _print_summary(directory, manifest)
+        return manifest
     is_new = not directory.exists()
     try:
         with _owned(directory), cleaned(lambda: _remove_incomplete(directory)):
@@ -94,6 +106,53 @@ def generate(options: PretrainingDataOptions) -> Manifest:
         ) from error
     _print_summary(directory, manifest)
     return manifest
+
+
+def _check_finished(
+    corpus: Corpus, options: PretrainingDataOptions, *, vocabulary: Vocabulary, directory: Path
+) -> Manifest:
+    """Reads a finished directory, and the corpus to tell whether it was made of the same text."""
+    manifest = read_manifest(directory)
+    changes = _changed_settings(manifest, options)
+    if not changes and manifest.inputs:
+        # The vocabulary and the lexicon first: reading all text takes its time.
+        changes = _changed_inputs(manifest, inputs_of(options, vocabulary, ()), without=("input",))
+    if not changes and manifest.inputs:
+        texts = []
+        with corpus_progress("comparing", corpus.bytes) as update:
+            for bytes_read, partition in local_engine.partitions_of(
+                corpus, options.partition_bytes
+            ):
+                texts.append((partition.name, partition.sha256))
+                update(bytes_read, len(texts), "shards")
+        changes = _changed_inputs(manifest, inputs_of(options, vocabulary, texts))
+    if changes or not manifest.inputs:
+        otherwise = f": they were made otherwise ({'; '.join(changes)})" if changes else ""
+        raise InputError(
+            f"{directory}: finished shards exist already; remove them or choose another --output"
+            f"{otherwise}"
+        )
+    return manifest
+
+
+def _changed_settings(manifest: Manifest, options: PretrainingDataOptions) -> list[str]:
+    known = {field.name: field.default for field in dataclasses.fields(options)}
+    earlier = {**known, **manifest.settings}
+    return [
+        f"{flag(name)}: {earlier[name]} -> {value}"
+        for name, value in binding_settings(content_settings(options)).items()
+        if earlier[name] != value
+    ]
+
+
+def _changed_inputs(
+    manifest: Manifest, inputs: dict[str, str], without: tuple[str, ...] = ()
+) -> list[str]:
+    return [
+        f"what {flag(name)} names"
+        for name in sorted({*manifest.inputs, *inputs} - {*without})
+        if manifest.inputs.get(name) != inputs.get(name)
+    ]
 
 
 def _check(options: PretrainingDataOptions) -> None:
@@ -246,6 +305,7 @@ def _finish(
             masked=options.static_masks,
         ),
         shards=tuple(shards),
+        inputs=inputs_of(options, vocabulary, (result.text for result in results)),
     )
     write_manifest(directory, manifest)
     shutil.rmtree(directory / UNFINISHED)

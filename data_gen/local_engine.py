@@ -37,7 +37,7 @@ def run(
     Yields:
         The bytes of input that have been read, and a result.
     """
-    work = _work(corpus, options.partition_bytes)
+    work = partitions_of(corpus, options.partition_bytes)
     if options.workers == 1:
         with _quick_collection():
             for bytes_read, partition in work:
@@ -86,7 +86,8 @@ def _end_workers() -> None:
         process.kill()
 
 
-def _work(corpus: Corpus, partition_bytes: int) -> Iterator[tuple[int, Partition]]:
+def partitions_of(corpus: Corpus, partition_bytes: int) -> Iterator[tuple[int, Partition]]:
+    """Yields the partitions of a corpus, each with the bytes of input that have been read."""
     done = 0
     for number, sources in enumerate(groups(corpus.sources, partition_bytes)):
         documents = itertools.chain.from_iterable(source.documents() for source in sources)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,22 +43,33 @@ UNFINISHED = ".unfinished"
 """Directory, inside that of the shards, of what a run has finished before it is whole."""
 
 
+# They name what has a fingerprint of its own.
+_NAMES = ("input", "vocab", "lexicon")
+
+
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a partition became: its shard, or None if it gave no example, and its counts."""
+    """What a partition became: its shard, or None if it gave no example, and its counts.
+
+    Args:
+        shard: `Shard` or None.
+        counts: Counter.
+        text: tuple of str. Name and fingerprint of the partition.
+    """
 
     shard: Shard | None
     counts: Counter[str]
+    text: tuple[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """Returns what `of_json` reads back."""
         shard = self.shard and dataclasses.asdict(self.shard)
-        return {"shard": shard, "counts": dict(self.counts)}
+        return {"shard": shard, "counts": dict(self.counts), "text": self.text}
 
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> "Result":
         shard = values["shard"]
-        return cls(shard and Shard(**shard), Counter(values["counts"]))
+        return cls(shard and Shard(**shard), Counter(values["counts"]), tuple(values["text"]))
 
 
 def objective_of(options: PretrainingDataOptions) -> Objective:
@@ -84,6 +95,26 @@ def content_settings(options: PretrainingDataOptions) -> dict[str, Any]:
     return settings
 
 
+def binding_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those of `content_settings` that are no names of something."""
+    return {name: value for name, value in settings.items() if name not in _NAMES}
+
+
+def inputs_of(
+    options: PretrainingDataOptions, vocabulary: Vocabulary, texts: Iterable[tuple[str, str]]
+) -> dict[str, str]:
+    """Returns fingerprints of what the options name, wherever it stands.
+
+    Args:
+        options: `PretrainingDataOptions`.
+        vocabulary: `Vocabulary`.
+        texts: Names and fingerprints of all partitions, in any order.
+    """
+    lines = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(texts))
+    found = {"input": hashlib.sha256(lines.encode()).hexdigest(), "vocab": vocabulary.sha256}
+    return {**found, "lexicon": sha256_of_file(options.lexicon)} if options.lexicon else found
+
+
 def build_shard(
     partition: Partition,
     options: PretrainingDataOptions,
@@ -106,10 +137,12 @@ def build_shard(
     """
     path = directory / f"shard-{partition.name}.tfrecord"
     note = directory / UNFINISHED / f"{path.stem}.json"
-    made_from = [content_settings(options), vocabulary.sha256, partition.name, partition.sha256]
+    text = (partition.name, partition.sha256)
+    content = [vocabulary.sha256, *text]
     if options.lexicon:
-        made_from.append(sha256_of_file(options.lexicon))
-    fingerprint = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+        content.append(sha256_of_file(options.lexicon))
+    settings = binding_settings(content_settings(options))
+    fingerprint = hashlib.sha256(json.dumps([settings, *content]).encode()).hexdigest()
     finished = _read_note(note, fingerprint, directory)
     if finished is not None:
         return finished
@@ -138,7 +171,7 @@ def build_shard(
                 seed=rng.getrandbits(63),
             )
         shard = write_shard(path, map(encode_example, count_fields(fields, counts)))
-    result = Result(shard, counts)
+    result = Result(shard, counts, text)
     write_json(note, {"fingerprint": fingerprint, **result.to_json()})
     return result
 

@@ -55,6 +55,8 @@ class Manifest:
         settings: dict. The resolved options of the generator.
         statistics: dict. Counts and measured rates.
         shards: tuple of `Shard`.
+        inputs: dict. Fingerprints of what the generator's options name, by option; empty of earlier
+            versions.
     """
 
     objective: str
@@ -67,6 +69,7 @@ class Manifest:
     settings: dict[str, Any]
     statistics: dict[str, Any]
     shards: tuple[Shard, ...]
+    inputs: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def examples(self) -> int:
