@@ -198,7 +198,7 @@ def test_an_extension_that_is_killed_at_any_step(work, tmp_path, monkeypatch):
     monkeypatch.setattr(pretraining, "_optimizer", lambda options: BertAdamW(1e-3))
     whole = tmp_path / "whole"
     assert main(command(work, whole, 12)) == 0
-    for steps in range(6):
+    for steps in (0, 2, 5):
         run = tmp_path / f"run-{steps}"
         assert main(command(work, run, 6)) == 0
         killed_after(monkeypatch, command(work, run, 12), steps)

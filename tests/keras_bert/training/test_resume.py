@@ -120,7 +120,7 @@ def refuses_what_does_not_belong(arguments, run, capsys):
     # Another content under the same name.
     model = Path(arguments[arguments.index("--model") + 1])
     content = model.read_text()
-    model.write_text(content + " ")
+    model.write_text(content.replace('"dropout": 0.1', '"dropout": 0.2'))
     assert "what --model names: " in error()
     model.write_text(content)
     # The state is of this network's size.
