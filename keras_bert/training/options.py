@@ -75,7 +75,10 @@ _STRICT = (
     "question answering: end where a training question's answer is not where its file says, in "
     "place of moving it or leaving the question out"
 )
-_ALLOW_CHANGES = "go on with a stopped run under other options or inputs than it began with"
+_ALLOW_CHANGES = (
+    "go on with a stopped run under other options or inputs than it began with, and say which; the "
+    "same inputs by another path need it not"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +115,10 @@ class PretrainOptions(Options):
     long_batch_size: Count | None = option(
         None, help="sequences in a step on --long-data; default: as many tokens as in --batch-size"
     )
-    steps: Count = option(10000, help="optimizer steps, all lengths together")
+    steps: Count = option(
+        10000,
+        help="optimizer steps, all lengths together; a finished run goes on where they are more",
+    )
     batch_size: Count = option(32, help="sequences in a step, on all devices together")
     learning_rate: NotNegative = option(1e-4, help="peak learning rate")
     warmup_steps: CountOrZero | None = option(
@@ -187,7 +193,9 @@ class FinetuneOptions(Options):
     random_weights: bool = option(
         False, help="take only size and vocabulary from --init: a baseline without pre-training"
     )
-    epochs: Count = option(3, help="passes over the training examples")
+    epochs: Count = option(
+        3, help="passes over the training examples; a finished run goes on where they are more"
+    )
     batch_size: Count = option(32, help="examples in a step, on all devices together")
     length_pool: Count = option(
         1,
