@@ -1,8 +1,7 @@
 """Pre-trains and can be stopped at any time: python examples/resume.py SHARDS OUTPUT [STEPS]
 
 Stop it by Ctrl-C or `kill -9` and start it again by the same command: it goes on from the newest
-checkpoint, and the model in OUTPUT/model has the same bits as if it had never been stopped. The
-shards may have moved meanwhile, and a finished run goes on with more STEPS.
+checkpoint and ends with the same bits as if never stopped; a finished run goes on with more STEPS.
 """
 
 import sys
@@ -28,8 +27,7 @@ rate = WarmUpLinearDecay(1e-3, total_steps=steps, warmup_steps=steps // 10)
 model.compile(BertAdamW(rate), **pretraining_losses(pairs=manifest.has_pairs))
 data = {"batch_size": 32, "seed": 1}
 often = {"total_steps": steps, "log_steps": 10, "checkpoint_steps": 50}
-options = {"shards": shards, "steps": steps, **data}
-with RunDirectory(output, options, named={"shards": ["shards"]}, length="steps") as run:
+with RunDirectory(output, {"steps": steps, **data}, length="steps") as run:
     run.create({"shards": manifest.sha256}, total_steps=steps)
     with ResumableTraining(model, run, tokenizer=tokenizer, **often) as training:
         training.fit(
