@@ -31,7 +31,9 @@ NOTHING = Input(None)
 """Of an option that is not given."""
 
 # What readers of checkpoints open: not the weights of other frameworks that may stand beside.
-_READ = re.compile(r"[^.].*\.(json|txt|safetensors|index|data-\d+-of-\d+|h5|model)|checkpoint")
+_READ = re.compile(
+    r"[^.].*\.(json|txt|safetensors|index|data-\d+-of-\d+|weights\.h5|model)|checkpoint"
+)
 _OF_CHECKPOINT = re.compile(r"\.(index|data-\d+-of-\d+)$")
 # As in assets/tokenizer/vocabulary.txt of KerasHub's presets.
 _DEPTH = 3
@@ -83,7 +85,8 @@ def checkpoint_input(path: str | os.PathLike) -> Input:
 def _read_in(directory: Path, below: list[str], names: list[str], folder: Path) -> list[Path]:
     depth = len(directory.relative_to(folder).parts) + 1
     below[:] = [name for name in below if depth < _DEPTH and not name.startswith(".")]
-    return [directory / name for name in names if _READ.fullmatch(name)]
+    files = (directory / name for name in names if _READ.fullmatch(name))
+    return [file for file in files if file.is_file()]  # Not a link that leads nowhere.
 
 
 def _of_one_checkpoint(files: dict[str, Path], path: str | os.PathLike) -> dict[str, Path]:

@@ -229,10 +229,16 @@ def test_checkpoints_are_told_by_what_is_read_of_them(place, encoder):
     folder = place / "init"
     before = checkpoint_input(folder).digest
     (folder / ".git").mkdir()
-    for name in ("README.md", ".DS_Store", "pytorch_model.bin", ".git/config.json"):
+    (folder / "gone.json").symlink_to("nowhere")
+    others = ("README.md", ".DS_Store", "pytorch_model.bin", "tf_model.h5", ".git/config.json")
+    for name in others:
         (folder / name).write_text("more")
     assert checkpoint_input(folder).digest == before
     (folder / "1_Pooling" / "config.json").write_text("{}")
+    assert checkpoint_input(folder).digest != before
+    before = checkpoint_input(folder).digest
+    (folder / "assets" / "tokenizer").mkdir(parents=True)
+    (folder / "assets" / "tokenizer" / "vocabulary.txt").write_text("[PAD]")
     assert checkpoint_input(folder).digest != before
     # An address of something to download is all that is known of it.
     addresses = {checkpoint_input(f"kaggle://keras/bert/{size}").digest for size in ("a", "b")}
