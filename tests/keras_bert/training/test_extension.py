@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import keras
 import pytest
@@ -141,6 +142,22 @@ def test_the_rate_of_an_extension_is_that_of_a_run_of_all_its_steps(work, tmp_pa
     assert found["extended"] == [{"from": 4, "to": 6}, {"from": 6, "to": 7}]
     names = sorted(path.name for path in run.glob("metrics*"))
     assert names == ["metrics-step-00000004.json", "metrics-step-00000006.json", "metrics.json"]
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_from_its_configuration_in_another_place(work, tmp_path, monkeypatch):
+    shutil.copytree(work / "short", tmp_path / "first" / "short")
+    shutil.copyfile(work / "model.json", tmp_path / "first" / "model.json")
+    monkeypatch.chdir(tmp_path / "first")
+    assert main(command(".", "run", 3)) == 0
+    (tmp_path / "first").rename(tmp_path / "second")
+    monkeypatch.chdir(tmp_path)
+    arguments = ["pretrain", "--config", "second/run/config.json", "--output", "second/run"]
+    paths = ("--data", "second/short", "--model", "second/model.json")
+    assert main([*arguments, *paths, "--steps", "4"]) == 0
+    found = metrics_of(tmp_path / "second" / "run")
+    assert (found["steps"], found["extended"]) == (4, [{"from": 3, "to": 4}])
+    assert "changed" not in found
 
 
 @pytest.fixture(scope="module")
