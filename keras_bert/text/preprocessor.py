@@ -96,26 +96,26 @@ class BertPreprocessor(TokenizingLayer):
             texts = [part if part.shape.rank else part[tf.newaxis] for part in texts]
             ranks = [part.shape.rank for part in texts]
             texts = check_sizes(_SAME_NUMBER, texts, min(ranks))
-        if max(ranks) == 2:
-            choices = tf.shape(texts[ranks.index(2)])
-            # (batch,) -> (batch, choices)
-            texts = [
-                part if rank == 2 else tf.broadcast_to(part[..., tf.newaxis], choices)
-                for part, rank in zip(texts, ranks, strict=True)
-            ]
-        features = self._features([tf.reshape(part, [-1]) for part in texts])
+        # Tokens of text that fit beside `[CLS]` and a `[SEP]` after each segment.
+        budget = self.sequence_length - 1 - len(texts)
+        segments = [self.tokenizer.first_tokens(tf.reshape(part, [-1]), budget) for part in texts]
         if max(ranks) < 2:
-            return features
+            return self._features(segments, budget)
+        choices = tf.shape(texts[ranks.index(2)])
+        # Tokens stand beside each choice, not the text, which may be far longer: (batch,) ->
+        # (batch * choices,)
+        row = tf.range(tf.reduce_prod(choices)) // tf.maximum(choices[1], 1)
+        segments = [
+            segment if rank == 2 else tf.gather(segment, row)
+            for segment, rank in zip(segments, ranks, strict=True)
+        ]
         # (batch * choices, length) -> (batch, choices, length)
         return {
             name: tf.reshape(tensor, tf.concat([choices, tf.shape(tensor)[1:]], 0))
-            for name, tensor in features.items()
+            for name, tensor in self._features(segments, budget).items()
         }
 
-    def _features(self, texts: list[tf.Tensor]) -> dict[str, tf.Tensor]:
-        # Tokens of text that fit beside `[CLS]` and a `[SEP]` after each segment.
-        budget = self.sequence_length - 1 - len(texts)
-        segments = [self.tokenizer.first_tokens(part, budget) for part in texts]
+    def _features(self, segments: list[tf.RaggedTensor], budget: int) -> dict[str, tf.Tensor]:
         if len(segments) == 2:
             segments = truncate_pair(*segments, budget, self.truncation)
         vocabulary = self.tokenizer.vocabulary
