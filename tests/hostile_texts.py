@@ -15,6 +15,7 @@ PARTS = {
     "spaces": " " * (SIZE // 3),
     "line breaks": "\n" * (SIZE // 3),
     "marks without end": "a" + "\u0301" * (SIZE // 6),
+    "marks out of order": "a" + "\u0301\u0323" * (SIZE // 12),
     "letters with marks": "a\u0301" * (SIZE // 9),
     "punctuation": "." * (SIZE // 3),
     "initials": "U." * (SIZE // 6),

@@ -9,6 +9,8 @@ its other operations know later versions, and tokens should not change with a li
 """
 
 import dataclasses
+import re
+import unicodedata
 
 from keras_bert.errors import InputError
 
@@ -93,6 +95,7 @@ class CharacterRules:
         deleted: expression of what is deleted.
         capitals: characters to replace before TensorFlow lower-cases.
         accents: expression of what stripping of accents deletes from decomposed text.
+        sorted_accents: expression of those among them that decomposition would sort first.
         not_decomposed: characters to keep whole, with their stand-ins.
         other_words: expression of one character which tf-text's splitting treats otherwise, or "".
         punctuation: expression of a punctuation character, a word of its own.
@@ -105,6 +108,7 @@ class CharacterRules:
     deleted: str
     capitals: dict[str, str]
     accents: str
+    sorted_accents: str
     not_decomposed: dict[str, str]
     other_words: str
     punctuation: str
@@ -114,6 +118,28 @@ class CharacterRules:
 
 def _lower(capitals: dict[int, int]) -> dict[str, str]:
     return {chr(code): chr(code + distance) for code, distance in capitals.items()}
+
+
+def _sorted_accents(kept: str) -> str:
+    """Expression of nonspacing marks that have an order among themselves, without those kept.
+
+    They never part other characters that are sorted, so that deleting them earlier gives the same.
+    """
+    is_kept = re.compile(
+        "[" + re.sub(r"\\x\{(\w+)\}", lambda code: chr(int(code[1], 16)), kept) + "]"
+    )
+    runs: list[list[int]] = []
+    for code in range(0x300, 0x1E960):
+        character = chr(code)
+        if not unicodedata.combining(character) or unicodedata.category(character) != "Mn":
+            continue
+        if is_kept.match(character):
+            continue
+        if runs and runs[-1][1] == code - 1:
+            runs[-1][1] = code
+        else:
+            runs.append([code, code])
+    return "[" + "".join(f"\\x{{{first:X}}}-\\x{{{last:X}}}" for first, last in runs) + "]+"
 
 
 _RULES = {
@@ -126,6 +152,7 @@ _RULES = {
         deleted=rf"[{_CONTROLS}\p{{Cf}}]+",
         capitals=_lower(_NEW_CAPITALS),
         accents=r"\p{Mn}+",
+        sorted_accents=_sorted_accents(LATER_CHARACTERS),
         not_decomposed={},
         other_words="",
         punctuation=r"[!-/:-@\[-`{-~\p{P}]",
@@ -139,6 +166,7 @@ _RULES = {
         # Each character by itself, so that the final sigma is as any other.
         capitals={"Σ": "σ", **_lower(_NEW_CAPITALS | _LATER_CAPITALS)},
         accents=rf"(?:[^\P{{Mn}}{_NO_ACCENTS}{LATER_CHARACTERS}]|\x{{1734}})+",
+        sorted_accents=_sorted_accents(_NO_ACCENTS + LATER_CHARACTERS),
         not_decomposed={
             character: chr(0xF0000 + place) for place, character in enumerate(_COMPOSED)
         },

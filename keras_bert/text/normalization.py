@@ -91,6 +91,8 @@ class Normalizer:
             text = tf.strings.lower(text, encoding="utf-8")
         if self.strips_accents:
             whole = rules.not_decomposed
+            # Sorting a run of marks takes the square of its length, and all of them go.
+            text = tf.strings.regex_replace(text, rules.sorted_accents, "")
             text = _replace_some(text, whole)
             text = tf_text.normalize_utf8(text, "NFD")
             text = tf.strings.regex_replace(text, rules.accents, "")
