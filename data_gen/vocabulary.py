@@ -1,26 +1,23 @@
 """`python -m data_gen vocab`: WordPiece vocabularies."""
 
 import dataclasses
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-import tensorflow as tf
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from data_gen.options import VocabularyOptions
 from data_gen.progress import corpus_progress
 from data_gen.sources import Corpus
+from data_gen.words import WordCounter
 from keras_bert.atomic import new_file, write_json
 from keras_bert.errors import InputError
 from keras_bert.failures import reason_of
 from keras_bert.outputs import check_file
-from keras_bert.text.normalization import Normalizer
+from keras_bert.text.character_rules import rules_of
 from keras_bert.text.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
 
-_PARAGRAPHS_AT_A_TIME = 4096
 _WORDS_TO_A_STRING = 4096
-_SPACED_TEXTS = 500_000
 
 
 def learn(options: VocabularyOptions) -> Vocabulary:
@@ -71,7 +68,9 @@ def learn_vocabulary(
 ) -> Vocabulary:
     """Learns a WordPiece vocabulary whose words are split as `BertTokenizer` splits them.
 
-    The same text gives the same vocabulary, in any process.
+    The same text gives the same vocabulary, in any process. Words that are too long for the
+    tokenizer, such as encoded data, change nothing. Time grows with the text, memory does not
+    (`data_gen.words.MOST_WORDS`).
 
     Args:
         paragraphs: Iterable of str.
@@ -92,17 +91,23 @@ def learn_vocabulary(
     References:
         - Schuster and Nakajima 2012; the learner is that of the `tokenizers` library.
     """
-    learner = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
-    # The text arrives normalised; only Chinese characters still have to stand alone.
-    learner.normalizer = normalizers.BertNormalizer(
-        clean_text=False, handle_chinese_chars=True, strip_accents=False, lowercase=False
+    counter = WordCounter(lowercase)
+    counter.add(paragraphs)
+    return vocabulary_of(
+        counter.counts, size=size, minimum_frequency=minimum_frequency, characters=characters
     )
-    learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    counter = _count_words(
-        _normalized(paragraphs, lowercase),
-        lambda text: learner.pre_tokenizer.pre_tokenize_str(learner.normalizer.normalize_str(text)),
-    )
+
+
+def vocabulary_of(
+    counter: Counter[str], *, size: int, minimum_frequency: int = 2, characters: int = 1000
+) -> Vocabulary:
+    """Learns a WordPiece vocabulary from counted words; see `learn_vocabulary`."""
     words = sorted(counter)
+    if not words:
+        raise InputError(
+            f"`--input`: the corpus has no words of at most {rules_of('bert').max_characters} "
+            "characters; longer ones are [UNK] to the tokenizer"
+        )
     alphabet = Counter()
     for word in words:
         alphabet.update(dict.fromkeys(set(word), counter[word]))
@@ -115,6 +120,9 @@ def learn_vocabulary(
             f"`--size` must be at least {smallest}, for the special tokens and the characters of "
             f"the text. Received: {size}"
         )
+    learner = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
+    # The words are split already, by the tokenizer's own rules.
+    learner.pre_tokenizer = pre_tokenizers.Split(" ", behavior="removed")
     trainer = trainers.WordPieceTrainer(
         vocab_size=size,
         min_frequency=minimum_frequency,
@@ -128,34 +136,6 @@ def learn_vocabulary(
     learner.train_from_iterator(_repeated(words, counter), trainer)
     ids = learner.get_vocab()
     return Vocabulary(tuple(sorted(ids, key=ids.get)))
-
-
-def _count_words(texts: Iterable[str], split: Callable[[str], list]) -> Counter[str]:
-    """Counts words. What stands between spaces is split once for all its occurrences."""
-    counter: Counter[str] = Counter()
-    spaced: Counter[str] = Counter()
-
-    def flush():
-        for text, count in spaced.items():
-            for word, _ in split(text):
-                counter[word] += count
-        spaced.clear()
-
-    for text in texts:
-        spaced.update(text.split())
-        # Chinese has no spaces: every sentence would stay in memory.
-        if len(spaced) > _SPACED_TEXTS:
-            flush()
-    flush()
-    return counter
-
-
-def _normalized(paragraphs: Iterable[str], lowercase: bool) -> Iterator[str]:
-    normalize = Normalizer(lowercase)
-    paragraphs = iter(paragraphs)
-    while batch := list(itertools.islice(paragraphs, _PARAGRAPHS_AT_A_TIME)):
-        for text in normalize(tf.constant(batch)).numpy():
-            yield text.decode("utf-8")
 
 
 def _repeated(words: list[str], counter: Counter[str]) -> Iterator[str]:

@@ -16,6 +16,27 @@ _MOST_REPEATS = 1000
 _COMMON_CHINESE = r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}"
 
 
+def split_normalized(
+    text: tf.Tensor, rules: CharacterRules, *, tokenize_chinese_chars: bool = True
+) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """Splits normalised text into words: what stands between spaces, each mark by itself.
+
+    Args:
+        text: strings `(rows,)`, as `Normalizer` returns them.
+        rules: `CharacterRules`.
+        tokenize_chinese_chars: bool. Make a word of each Chinese character.
+
+    Returns:
+        The words, strings, and their starts in bytes, int64, each `(rows, words)`. Words of more
+        than `rules.max_characters` are among them, though `WordPieces` knows none.
+    """
+    alone = rules.punctuation
+    if tokenize_chinese_chars:
+        alone += f"|{rules.chinese}"
+    words, starts, _ = tf_text.regex_split_with_offsets(text, f"{WHITESPACE}|{alone}", alone)
+    return words, starts
+
+
 class WordPieces:
     """Splits normalised text into WordPieces.
 
@@ -60,10 +81,9 @@ class WordPieces:
         )
         self._whole_texts = self._fast(split_words=True)
         others = [rules.other_words] if rules.other_words else []
-        self._alone = rules.punctuation
-        if tokenize_chinese_chars:
-            self._alone += f"|{rules.chinese}"
-        else:
+        self._rules = rules
+        self._tokenize_chinese_chars = tokenize_chinese_chars
+        if not tokenize_chinese_chars:
             others.append(rules.chinese)
         self._words = self._fast(split_words=False) if others else None
         self._has_others = f"(?s).*(?:{'|'.join(others)}).*"
@@ -116,8 +136,8 @@ class WordPieces:
         )
 
     def _tokenize_words(self, text):
-        words, begins, _ = tf_text.regex_split_with_offsets(
-            text, f"{WHITESPACE}|{self._alone}", self._alone
+        words, begins = split_normalized(
+            text, self._rules, tokenize_chinese_chars=self._tokenize_chinese_chars
         )
         ids, starts, ends = self._words.tokenize_with_offsets(words.flat_values)
         shift = tf.gather(begins.flat_values, row_ids(ids))
