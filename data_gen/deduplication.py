@@ -62,9 +62,9 @@ def deduplicate(options: DeduplicationOptions) -> Counts:
     """
     if not options.near:
         check_unused(options, "threshold", reason="`--near` is off")
-    corpus = Corpus(options.input)
     output = Path(options.output)
     check_new_directory(options.output, "--output")
+    corpus = Corpus(options.input, options.text_field, outputs={"--output": options.output})
     counts = Counts()
     try:
         _remove_leftovers(output)

@@ -70,9 +70,14 @@ def generate(options: PretrainingDataOptions) -> Manifest:
     """
     _check(options)
     vocabulary = Vocabulary.from_file(options.vocab)
-    corpus = Corpus(options.input)
     directory = Path(options.output)
     check_directory(options.output, "--output")
+    corpus = Corpus(
+        options.input,
+        options.text_field,
+        outputs={"--output": options.output},
+        others={"--vocab": options.vocab, "--lexicon": options.lexicon},
+    )
     if (directory / MANIFEST).exists():
         manifest = _check_finished(corpus, options, vocabulary=vocabulary, directory=directory)
         print(f"{directory}: finished already, of the same input and options")

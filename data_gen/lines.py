@@ -1,24 +1,37 @@
 """Lines of UTF-8 files, however long the lines and however damaged the files."""
 
-import bz2
+import codecs
 import contextlib
-import gzip
 import io
-import lzma
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from keras_bert.errors import InputError
+from keras_bert.reading import (
+    BEGINNING,
+    BUFFER_BYTES,
+    READ_FAULTS,
+    SUFFIXES,
+    check_text,
+    compression_of,
+    open_unpacked,
+)
 
-COMPRESSIONS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-_BUFFER_BYTES = 1 << 17
+# Byte order marks of other encodings, the longer ones first.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 class LineReader(contextlib.AbstractContextManager):
-    """Reads a file, decompressed by the end of its name, line by line.
+    """Reads a file, decompressed if its first bytes say so, line by line.
 
-    A byte-order mark at the beginning is dropped. Memory holds one line, of bounded length.
+    A byte order mark at the beginning is dropped; with that of UTF-16 or UTF-32 the file is read as
+    such. Memory holds one line, of bounded length.
 
     Args:
         path: Path.
@@ -29,7 +42,7 @@ class LineReader(contextlib.AbstractContextManager):
 
     Raises:
         InputError: When entered or read, if the file cannot be read, is damaged, or is not UTF-8.
-            The message names file and line.
+            The message names file and line, or what the file is in place of text.
 
     Example:
 
@@ -46,11 +59,23 @@ class LineReader(contextlib.AbstractContextManager):
 
     def __enter__(self) -> "LineReader":
         with self._faults():
-            self._raw = open(self.path, "rb")
-            opener = COMPRESSIONS.get(self.path.suffix)
-            file = opener(self._raw, "rb") if opener else self._raw
-            self._file = io.BufferedReader(file, _BUFFER_BYTES)
+            self._raw = open(self.path, "rb", buffering=BUFFER_BYTES)
+        try:
+            self._open()
+        except BaseException:
+            self._raw.close()
+            raise
         return self
+
+    def _open(self) -> None:
+        with self._faults():
+            self._file = open_unpacked(self._raw)
+            beginning = self._file.peek(BEGINNING)[:BEGINNING]
+        check_text(self.path, beginning)
+        for mark, encoding in _MARKS.items():
+            if beginning.startswith(mark):
+                self._file = io.BufferedReader(_AsUtf8(self._file, encoding), BUFFER_BYTES)
+                break
 
     def __exit__(self, *_) -> None:
         self._raw.close()
@@ -59,12 +84,15 @@ class LineReader(contextlib.AbstractContextManager):
     def bytes_read(self) -> int:
         return self._raw.tell()
 
+    def sample(self) -> str:
+        """Returns the beginning of the text, before any of it is read."""
+        with self._faults():
+            start = self._file.peek(BUFFER_BYTES)
+        return start.decode("utf-8-sig", errors="replace")
+
     def beginning(self) -> str:
         """Returns the first line that is not blank, or the beginning of it."""
-        with self._faults():
-            start = self._file.peek(_BUFFER_BYTES)
-        text = start.decode("utf-8-sig", errors="replace").lstrip()
-        return text.split("\n", 1)[0]
+        return self.sample().lstrip().split("\n", 1)[0]
 
     def pieces(self, limit: int) -> Iterator[str]:
         """Yields each line; in pieces if it is long.
@@ -106,15 +134,47 @@ class LineReader(contextlib.AbstractContextManager):
         except UnicodeDecodeError as error:
             raise InputError(
                 f"{self.path}, line {self.line}: the text must be UTF-8: {error.reason}. "
-                f"Received: byte 0x{error.object[error.start]:02x}"
+                f"Received: byte 0x{error.object[error.start]:02x}{self._misnamed()}"
             ) from error
+
+    def _misnamed(self) -> str:
+        """What its name says of a file that is not packed."""
+        self._raw.seek(0)
+        if self.path.suffix.lower() in SUFFIXES and not compression_of(self._raw.read(BEGINNING)):
+            return f"; the file is not compressed, though its name ends with {self.path.suffix}"
+        return ""
 
     @contextlib.contextmanager
     def _faults(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        except READ_FAULTS as error:
             raise InputError(f"{self.path}: cannot read after line {self.line}: {error}") from error
+
+
+class _AsUtf8(io.RawIOBase):
+    """A file in another encoding, read as UTF-8."""
+
+    def __init__(self, file: BinaryIO, encoding: str):
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        ended = False
+        while not self._ready and not ended:
+            data = self._file.read(BUFFER_BYTES)
+            ended = not data
+            try:
+                self._ready = self._decoder.decode(data, ended).encode()
+            except UnicodeError as error:
+                raise OSError(f"damaged text: {error}") from error
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
 
 
 def _place_to_cut(data: bytes) -> int:

@@ -14,9 +14,13 @@ Objective = Literal[
 
 _INPUT = (
     "files to read, as a glob (** descends): text with a blank line between documents and a "
-    'paragraph per line, JSON lines with a field "text", articles as WikiExtractor writes them, '
-    ".parquet; .gz, .bz2 and .xz too. Or tfds:NAME[/CONFIG][:VERSION][@SPLIT][#FIELD], a data set "
-    "that TensorFlow Datasets has prepared"
+    "paragraph per line, JSON lines or lists, tables (.csv, .tsv, Parquet), articles as "
+    "WikiExtractor writes them; packed by gzip, bzip2, xz or Zstandard too. Or "
+    "tfds:NAME[/CONFIG][:VERSION][@SPLIT][#FIELD], a data set that TensorFlow Datasets has prepared"
+)
+_TEXT_FIELD = (
+    "field or column of the text, in JSON, tables and data sets; default: text. #FIELD behind "
+    "--input says the same"
 )
 
 
@@ -26,6 +30,7 @@ class VocabularyOptions(Options):
 
     input: str = option(help=_INPUT)
     output: str = option(help="vocabulary file to write, usually vocab.txt")
+    text_field: str | None = option(None, help=_TEXT_FIELD)
     size: Count = option(30522, help="tokens, special tokens counted")
     cased: bool = option(False, help="keep capitals and accents")
     minimum_frequency: Count = option(2, help="occurrences that a merged piece must have")
@@ -42,6 +47,7 @@ class DeduplicationOptions(Options):
 
     input: str = option(help=_INPUT)
     output: str = option(help="directory to make, with compressed text and report.json")
+    text_field: str | None = option(None, help=_TEXT_FIELD)
     near: bool = option(False, help="drop paragraphs too that resemble an earlier one")
     threshold: ShareAboveZero = option(
         0.8,
@@ -64,6 +70,7 @@ class PretrainingDataOptions(Options):
     input: str = option(help=_INPUT)
     vocab: str = option(help="vocabulary file, one token per line")
     output: str = option(help="shard directory to make")
+    text_field: str | None = option(None, help=_TEXT_FIELD)
     cased: bool = option(False, help="keep capitals and accents, as the vocabulary does")
     language: str = option(
         "en", help="language code for sentence boundaries, such as en or zh; unknown: as en"

@@ -12,6 +12,7 @@ import rich.console
 import rich.table
 
 from data_gen.options import ReportOptions
+from data_gen.own_files import REPORT_FORMAT
 from data_gen.progress import corpus_progress
 from data_gen.report import Batch, Counts, count_shards, quotas_of
 from data_gen.report_page import page
@@ -25,8 +26,6 @@ from keras_bert.outputs import check_directory
 from keras_bert.page import in_files
 from keras_bert.records import read_manifest
 from keras_bert.text.vocabulary import Vocabulary
-
-FORMAT = "keras-bert-tf data report"
 
 _SUFFIXES = (".png", ".css")
 _OTHER_FILES = ("report.html", "report.json", "config.json")
@@ -81,7 +80,7 @@ def write_report(options: ReportOptions) -> Path:
         html, others = in_files(html, names=files)
         files |= others
     numbers = {
-        "format": FORMAT,
+        "format": REPORT_FORMAT,
         "directory": name,
         "manifest": {**dataclasses.asdict(manifest), "examples": manifest.examples},
         "measures": counts.measures(),
@@ -109,7 +108,7 @@ def _check_output(output: Path) -> None:
         return
     try:
         values = json.loads((output / "report.json").read_text(encoding="utf-8"))
-        is_report = values["format"] == FORMAT
+        is_report = values["format"] == REPORT_FORMAT
     except (OSError, ValueError, TypeError, KeyError):
         is_report = False
     others = []

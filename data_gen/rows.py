@@ -7,39 +7,45 @@ from typing import Any
 from data_gen.paragraphs import Spans, split_paragraphs
 from keras_bert.errors import InputError
 
-FIELDS = ("text", "words", "spans")
+TEXT = "text"
+UNIT_FIELDS = ("words", "spans")
 _SHOWN_CHARACTERS = 60
 
 
-def parse_row(line: str, place: str) -> dict[str, Any]:
+def parse_row(line: str, place: str, field: str = TEXT) -> dict[str, Any]:
     """Reads a JSON object.
 
     Args:
         line: str.
         place: str. File and line, for messages.
+        field: str. That of the text.
 
     Raises:
-        InputError: If the line is anything else.
+        InputError: If the line is anything else; the message lists the fields that are there.
     """
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{place}: a JSON object per line is expected: {error}") from error
-    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+    if not isinstance(row, dict) or not isinstance(row.get(field), str):
+        fields = f", with the fields {', '.join(row)[:200]}" if isinstance(row, dict) else ""
         raise InputError(
-            f'{place}: an object with the string "text" is expected. '
-            f"Received: {line[:_SHOWN_CHARACTERS]}"
+            f'{place}: an object with the string "{field}" is expected; `--text-field` names '
+            f"another field. Received: {line[:_SHOWN_CHARACTERS]}{fields}"
         )
     return row
 
 
-def row_paragraphs(row: Mapping[str, Any], place: str) -> Iterator[tuple[str, Spans | None]]:
+def row_paragraphs(
+    row: Mapping[str, Any], place: str, field: str = TEXT
+) -> Iterator[tuple[str, Spans | None]]:
     """Yields the paragraphs of a row and their units.
 
     Args:
         row: Mapping with `text` and, at most one of the two, `words`, the text again with a space
             between each two words, or `spans`, a list of `[start, end]` in characters of the text.
         place: str. File and line, for messages.
+        field: str. That of the text, where it is not `text`.
 
     Raises:
         InputError: If a field breaks its rule.
@@ -51,13 +57,14 @@ def row_paragraphs(row: Mapping[str, Any], place: str) -> Iterator[tuple[str, Sp
     list(row_paragraphs(row, "a.jsonl, line 1"))    # [("我爱北京", [(0, 1), (1, 2), (2, 4)])]
     ```
     """
-    text, words, spans = (row.get(field) for field in FIELDS)
+    text = row.get(field)
+    words, spans = (row.get(name) for name in UNIT_FIELDS)
     if not isinstance(text, str):
-        raise InputError(f'{place}: "text" must be a string. Received: {_shown(text)}')
+        raise InputError(f'{place}: "{field}" must be a string. Received: {_shown(text)}')
     try:
         text.encode()
     except UnicodeEncodeError as error:  # JSON can spell half of a surrogate pair.
-        raise InputError(f'{place}: "text" must be valid Unicode: {error.reason}') from error
+        raise InputError(f'{place}: "{field}" must be valid Unicode: {error.reason}') from error
     if words is not None and spans is not None:
         raise InputError(f'{place}: either "words" or "spans" is expected. Received: both')
     units = None

@@ -7,7 +7,8 @@ from typing import Any
 
 from data_gen.documents import Document, Source
 from data_gen.paragraphs import gather, split_paragraphs
-from data_gen.rows import FIELDS, row_paragraphs
+from data_gen.rows import TEXT, UNIT_FIELDS, row_paragraphs
+from data_gen.tables import check_field
 from keras_bert.errors import InputError
 from keras_bert.prepared_data import prepared_builder
 
@@ -27,6 +28,7 @@ class ParquetSource(Source):
 
     Args:
         path: Path.
+        field: str or None. The column of the text; None stands for `text`.
 
     Example:
 
@@ -35,9 +37,10 @@ class ParquetSource(Source):
     ```
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, field: str | None = None):
         super().__init__(str(path), path.stat().st_size)
         self.path = path
+        self.field = field or TEXT
 
     def documents(self) -> Iterator[Document]:
         """Yields the documents.
@@ -61,17 +64,16 @@ class ParquetSource(Source):
                 self.path, pre_buffer=False, buffer_size=_BUFFER_BYTES
             ) as file:
                 names = file.schema_arrow.names
-                if "text" not in names:
-                    raise InputError(
-                        f'{self.path}: a column "text" is expected. Received: {", ".join(names)}'
-                    )
+                check_field(self.field, names, str(self.path), "column")
                 total = file.metadata.num_rows
-                columns = [field for field in FIELDS if field in names]
+                columns = [self.field, *(name for name in UNIT_FIELDS if name in names)]
                 batches = file.iter_batches(_ROWS_AT_A_TIME, columns=columns, use_threads=False)
                 for batch in batches:
                     for row in batch.to_pylist():
                         number += 1
-                        yield from gather(row_paragraphs(row, f"{self.path}, row {number}"))
+                        yield from gather(
+                            row_paragraphs(row, f"{self.path}, row {number}", self.field)
+                        )
                         self.bytes_read = self.bytes * number // total
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise InputError(f"{self.path}: cannot read after row {number}: {error}") from error
@@ -87,7 +89,9 @@ class TfdsSource(Source):
     Args:
         name: str. `tfds:NAME[/CONFIG][:VERSION][@SPLIT][#FIELD]`, such as
             `tfds:wikipedia/20230601.en@train[:10%]#text`. Without `@SPLIT` it is the split
-            `train`, so that nobody trains on test data unasked; without `#FIELD` the field `text`.
+            `train`, so that nobody trains on test data unasked; without `#FIELD` the field is
+            that of `field`.
+        field: str or None. The field of the text; None stands for `text`.
 
     Raises:
         InputError: If the name has another form, or the data set is not prepared or lacks the
@@ -100,14 +104,14 @@ class TfdsSource(Source):
     ```
     """
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, field: str | None = None):
         match = _TFDS_PATTERN.fullmatch(name)
         if match is None:
             raise InputError(f"`--input`: {_TFDS_FORM} is expected. Received: {name!r}")
         super().__init__(name, 0)
         self.data_set = match["name"]
         self.split = match["split"] or "train"
-        self.field = match["field"] or "text"
+        self.field = match["field"] or field or TEXT
         builder = self._builder()
         self._check_field(builder.info.features)
         try:

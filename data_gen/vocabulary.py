@@ -31,9 +31,14 @@ def learn(options: VocabularyOptions) -> Vocabulary:
         InputError: If the corpus cannot be read, an option is out of range, the size is too small
             for the characters of the text, or the output cannot be written.
     """
+    configuration = f"{options.output}.config.json"
     check_file(options.output, "--output")
-    check_file(f"{options.output}.config.json", "--output")
-    corpus = Corpus(options.input)
+    check_file(configuration, "--output")
+    corpus = Corpus(
+        options.input,
+        options.text_field,
+        outputs={"--output": options.output, "--output's configuration": configuration},
+    )
     with corpus_progress("reading", corpus.bytes) as update:
         vocabulary = learn_vocabulary(
             _paragraphs(corpus, update),
@@ -43,7 +48,7 @@ def learn(options: VocabularyOptions) -> Vocabulary:
             characters=options.characters,
         )
     try:
-        with new_file(f"{options.output}.config.json") as temporary:
+        with new_file(configuration) as temporary:
             write_json(temporary, dataclasses.asdict(options))
             vocabulary.save(options.output)
     except OSError as error:

@@ -5,7 +5,7 @@ import io
 import itertools
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,14 +31,21 @@ class Dialect(NamedTuple):
     quoted: bool
 
 
-def records(text: str, dialect: Dialect, path: Path) -> Iterator[tuple[int, list[str]]]:
+def records(
+    text: str | Iterable[str], dialect: Dialect, path: Path
+) -> Iterator[tuple[int, list[str]]]:
     """Yields the number of the line with which each record begins, and its fields.
+
+    Args:
+        text: str, or its lines, each with its end.
+        dialect: `Dialect`.
+        path: Path. For messages.
 
     Raises:
         InputError: If quotes are unbalanced; the message names the line of the record.
     """
     reader = csv.reader(
-        io.StringIO(text, newline=""),
+        io.StringIO(text, newline="") if isinstance(text, str) else text,
         delimiter=dialect.delimiter,
         quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
         strict=True,
