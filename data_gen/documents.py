@@ -60,12 +60,14 @@ class TokenizedDocuments:
             sentences, and the number of sentences.
         unit_starts: None, or bool array `(tokens,)`. True where a masking unit begins: a word, a
             phrase or an entity.
+        lexicon_tokens: None, or int. Tokens of entries of the lexicon.
     """
 
     token_ids: np.ndarray
     sentence_starts: np.ndarray
     document_starts: np.ndarray
     unit_starts: np.ndarray | None = None
+    lexicon_tokens: int | None = None
 
     def __len__(self) -> int:
         return len(self.document_starts) - 1

@@ -13,8 +13,10 @@ import rich.console
 import rich.table
 
 from data_gen import local_engine
+from data_gen.findings import findings, warn_of
 from data_gen.options import PretrainingDataOptions
 from data_gen.progress import corpus_progress
+from data_gen.repeats import merged
 from data_gen.shards import (
     UNFINISHED,
     Result,
@@ -58,6 +60,7 @@ def generate(options: PretrainingDataOptions) -> Manifest:
         options: `PretrainingDataOptions`.
 
     Raises:
+        InputWarning: For each number that is out of its usual range (`data_gen.findings`).
         InputError: If input, vocabulary or options are wrong, the directory holds finished shards
             of other ones or belongs to another process, or it cannot be written.
 
@@ -110,6 +113,7 @@ def generate(options: PretrainingDataOptions) -> Manifest:
             "finished"
         ) from error
     _print_summary(directory, manifest)
+    warn_of(str(directory), findings(manifest.statistics, options.objective))
     return manifest
 
 
@@ -308,6 +312,8 @@ def _finish(
             sequence_length=options.sequence_length,
             packed=options.packed,
             masked=options.static_masks,
+            largest=max(result.largest for result in results),
+            repeats=merged(result.repeats for result in results),
         ),
         shards=tuple(shards),
         inputs=inputs_of(options, vocabulary, (result.text for result in results)),

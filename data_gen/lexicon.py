@@ -115,8 +115,10 @@ class Lexicon:
 
     def mark(
         self, token_ids: np.ndarray, sentence_starts: np.ndarray, unit_starts: np.ndarray
-    ) -> None:
+    ) -> int:
         """Makes one unit of each entry that is found, whatever its tokens belonged to.
+
+        Returns the number of their tokens.
 
         Args:
             token_ids: int32 `(tokens,)`.
@@ -131,6 +133,7 @@ class Lexicon:
         unit_starts[np.cumsum(steps)[:-1] > 0] = False
         unit_starts[starts] = True
         unit_starts[ends[ends < len(token_ids)]] = True
+        return int((ends - starts).sum())
 
 
 def _pair(first, second):

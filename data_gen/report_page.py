@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from data_gen.findings import LOST_MARK_RATE, findings
 from data_gen.report import Counts
 from data_gen.report_pieces import Piece, VocabularyUse
 from data_gen.report_samples import Sample
@@ -22,6 +23,14 @@ MEANINGS = {
     "short_example_rate": "cut for a shorter length on purpose",
     "trimmed_example_rate": "pairs that were too long and lost tokens",
     "trimmed_tokens": "tokens that those pairs lost",
+    "single_sentence_rate": "documents of one sentence",
+    "largest_document_rate": "share of the text in one document",
+    "giant_document_rate": "share of the text in documents of more than 1 MB",
+    "empty_document_rate": "documents without tokens",
+    "compared_paragraphs": "longer paragraphs, or a sample of them",
+    "duplicate_paragraph_rate": "those that repeat an earlier one, estimated",
+    "joined_unit_rate": "words joined to larger units",
+    "lexicon_rate": "tokens in entries of the lexicon",
     "random_next_rate": "pairs whose second segment comes from elsewhere",
     "swapped_rate": "pairs in the wrong order",
     "labels_of_one_rate": "pairs with label 1",
@@ -53,6 +62,12 @@ def _number(name: str, value: Any) -> str:
     if name.endswith("_rate"):
         return _percent(value)
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
+
+
+def _meaning(name: str) -> str:
+    if name.endswith(LOST_MARK_RATE):
+        return "letters of that script that lose a mark in lower case"
+    return MEANINGS.get(name, "")
 
 
 def _percent(share: float) -> str:
@@ -90,7 +105,7 @@ def _measures(counts: Counts) -> str:
             escaped(name),
             _number(name, stated.get(name)),
             _number(name, counted.get(name)),
-            escaped(MEANINGS.get(name, "")),
+            escaped(_meaning(name)),
         )
         for name in names
     ]
@@ -138,6 +153,13 @@ def _samples(counts: Counts, samples: Sequence[Sample]) -> str:
     return "\n".join([f'<p class="dim">{legend}</p>', *map(sample_html, samples)])
 
 
+def findings_of(counts: Counts) -> list[str]:
+    """Returns a sentence for each number of the shards that is out of its usual range."""
+    # What an older manifest lacks is counted.
+    statistics = {**counts.measures(), **counts.manifest.statistics}
+    return findings(statistics, counts.manifest.objective)
+
+
 def page(
     name: str,
     counts: Counts,
@@ -166,6 +188,7 @@ def page(
             f'<p class="warning">Manifest and shards disagree: {escaped(line)}.</p>'
             for line in counts.disagreements()
         ),
+        *(f'<p class="warning">{escaped(line)}.</p>' for line in findings_of(counts)),
         "<h2>What it is</h2>",
         _identity(counts),
         "<h2>Numbers</h2>",

@@ -11,11 +11,12 @@ from pathlib import Path
 import rich.console
 import rich.table
 
+from data_gen.findings import warn_of
 from data_gen.options import ReportOptions
 from data_gen.own_files import REPORT_FORMAT
 from data_gen.progress import corpus_progress
 from data_gen.report import Batch, Counts, count_shards, quotas_of
-from data_gen.report_page import page
+from data_gen.report_page import findings_of, page
 from data_gen.report_pieces import vocabulary_use
 from data_gen.report_plots import plots
 from data_gen.report_samples import SampleCollector
@@ -85,6 +86,7 @@ def write_report(options: ReportOptions) -> Path:
         "manifest": {**dataclasses.asdict(manifest), "examples": manifest.examples},
         "measures": counts.measures(),
         "disagreements": counts.disagreements(),
+        "findings": findings_of(counts),
         "vocabulary_use": dataclasses.asdict(use),
         "counts": counts.to_json(),
     }
@@ -98,6 +100,7 @@ def write_report(options: ReportOptions) -> Path:
     except OSError as error:
         raise InputError(f"{output}: cannot write the report: {error.strerror or error}") from error
     _print(counts, output / "report.html")
+    warn_of(str(directory), findings_of(counts))
     return output / "report.html"
 
 

@@ -20,8 +20,17 @@ from data_gen.options import PretrainingDataOptions
 from data_gen.packing import pack
 from data_gen.pairs import NextSentencePairs, SentenceOrderPairs
 from data_gen.partitions import Partition
+from data_gen.repeats import sample_of
+from data_gen.scripts import ScriptCounter
 from data_gen.sequences import FullSentences, SingleSequence
-from data_gen.statistics import count_documents, count_examples, count_fields
+from data_gen.statistics import (
+    count_documents,
+    count_examples,
+    count_fields,
+    count_texts,
+    count_units,
+    largest_document,
+)
 from data_gen.tokenization import tokenize_documents
 from keras_bert.atomic import sha256_of_file, write_json
 from keras_bert.records import Shard, encode_example, write_shard
@@ -49,27 +58,37 @@ _NAMES = ("input", "vocab", "lexicon")
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a partition became: its shard, or None if it gave no example, and its counts.
+    """What a partition became.
 
     Args:
-        shard: `Shard` or None.
-        counts: Counter.
+        shard: `Shard`, or None if it gave no example.
+        counts: Counter of what was seen and made.
         text: tuple of str. Name and fingerprint of the partition.
+        largest: int. Tokens of its largest document.
+        repeats: Counter. How often each paragraph of a sample occurs (`data_gen.repeats`).
     """
 
     shard: Shard | None
     counts: Counter[str]
     text: tuple[str, str]
+    largest: int = 0
+    repeats: Counter[str] = dataclasses.field(default_factory=Counter)
 
     def to_json(self) -> dict[str, Any]:
         """Returns what `of_json` reads back."""
         shard = self.shard and dataclasses.asdict(self.shard)
-        return {"shard": shard, "counts": dict(self.counts), "text": self.text}
+        return {**vars(self), "shard": shard}
 
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> "Result":
         shard = values["shard"]
-        return cls(shard and Shard(**shard), Counter(values["counts"]), tuple(values["text"]))
+        return cls(
+            shard and Shard(**shard),
+            Counter(values["counts"]),
+            tuple(values["text"]),
+            values["largest"],
+            Counter(values["repeats"]),
+        )
 
 
 def objective_of(options: PretrainingDataOptions) -> Objective:
@@ -159,6 +178,11 @@ def build_shard(
         lexicon=options.lexicon and _lexicon(options.lexicon, tokenizer),
     )
     counts = count_documents(documents, vocabulary)
+    count_texts(texts, counts)
+    count_units(documents, vocabulary, counts, segmentation=options.segmentation != "none")
+    scripts = ScriptCounter(enabled=not options.cased)
+    scripts.add(paragraph for each in texts for paragraph in each.paragraphs)
+    counts.update(scripts.counts())
     rows = _rows(documents, options, rng, counts)
     shard = None
     if rows:
@@ -171,7 +195,8 @@ def build_shard(
                 seed=rng.getrandbits(63),
             )
         shard = write_shard(path, map(encode_example, count_fields(fields, counts)))
-    result = Result(shard, counts, text)
+    repeats = sample_of(paragraph for each in texts for paragraph in each.paragraphs)
+    result = Result(shard, counts, text, largest_document(documents), repeats)
     write_json(note, {"fingerprint": fingerprint, **result.to_json()})
     return result
 

@@ -89,10 +89,15 @@ def tokenize_documents(
     if segmentation != "none":
         unit_starts &= ~np.concatenate([np.zeros(0, bool), *continues])
     unit_starts[result.sentence_starts[:-1]] = True
+    lexicon_tokens = None
     if lexicon is not None:
-        lexicon.mark(result.token_ids, result.sentence_starts, unit_starts)
+        lexicon_tokens = lexicon.mark(result.token_ids, result.sentence_starts, unit_starts)
     return TokenizedDocuments(
-        result.token_ids, result.sentence_starts, result.document_starts, unit_starts
+        result.token_ids,
+        result.sentence_starts,
+        result.document_starts,
+        unit_starts,
+        lexicon_tokens,
     )
 
 

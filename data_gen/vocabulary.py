@@ -1,13 +1,16 @@
 """`python -m data_gen vocab`: WordPiece vocabularies."""
 
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from data_gen.findings import findings, lost_mark_rates, warn_of
 from data_gen.options import VocabularyOptions
 from data_gen.progress import corpus_progress
+from data_gen.scripts import ScriptCounter
 from data_gen.sources import Corpus
 from data_gen.words import WordCounter
 from keras_bert.atomic import new_file, write_json
@@ -18,6 +21,7 @@ from keras_bert.text.character_rules import rules_of
 from keras_bert.text.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
 
 _WORDS_TO_A_STRING = 4096
+_PARAGRAPHS_AT_A_TIME = 64
 
 
 def learn(options: VocabularyOptions) -> Vocabulary:
@@ -28,6 +32,7 @@ def learn(options: VocabularyOptions) -> Vocabulary:
             `<output>.config.json`.
 
     Raises:
+        InputWarning: For each number that is out of its usual range (`data_gen.findings`).
         InputError: If the corpus cannot be read, an option is out of range, the size is too small
             for the characters of the text, or the output cannot be written.
     """
@@ -40,13 +45,15 @@ def learn(options: VocabularyOptions) -> Vocabulary:
         outputs={"--output": options.output, "--output's configuration": configuration},
     )
     with corpus_progress("reading", corpus.bytes) as update:
-        vocabulary = learn_vocabulary(
-            _paragraphs(corpus, update),
-            size=options.size,
-            lowercase=not options.cased,
-            minimum_frequency=options.minimum_frequency,
-            characters=options.characters,
-        )
+        counter = WordCounter(not options.cased)
+        scripts = ScriptCounter(enabled=not options.cased)
+        counter.add(_counted(_paragraphs(corpus, update), scripts))
+    vocabulary = vocabulary_of(
+        counter.counts,
+        size=options.size,
+        minimum_frequency=options.minimum_frequency,
+        characters=options.characters,
+    )
     try:
         with new_file(configuration) as temporary:
             write_json(temporary, dataclasses.asdict(options))
@@ -54,7 +61,31 @@ def learn(options: VocabularyOptions) -> Vocabulary:
     except OSError as error:
         raise InputError(f"{options.output}: cannot write: {reason_of(error)}") from error
     print(f"{options.output}: {len(vocabulary)} tokens")
+    warn_of(options.output, findings(_statistics(counter, scripts, vocabulary)))
     return vocabulary
+
+
+def _counted(paragraphs: Iterable[str], scripts: ScriptCounter) -> Iterator[str]:
+    paragraphs = iter(paragraphs)
+    while batch := list(itertools.islice(paragraphs, _PARAGRAPHS_AT_A_TIME)):
+        scripts.add(batch)
+        yield from batch
+
+
+def _statistics(
+    counter: WordCounter, scripts: ScriptCounter, vocabulary: Vocabulary
+) -> dict[str, int | float]:
+    """What tells whether the vocabulary fits its text."""
+    letters = {token for token in vocabulary.tokens if len(token) == 1}
+    words = counter.counts.total()
+    rare = sum(count for word, count in counter.counts.items() if not letters.issuperset(word))
+    return {
+        "characters": counter.characters,
+        "words": words,
+        "long_word_rate": counter.long_characters / max(counter.characters, 1),
+        "rare_character_word_rate": rare / max(words, 1),
+        **lost_mark_rates(scripts.counts()),
+    }
 
 
 def _paragraphs(corpus: Corpus, update: Callable[[int, int, str], None]) -> Iterator[str]:

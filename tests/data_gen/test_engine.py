@@ -272,6 +272,7 @@ def test_options_out_of_range(options, changes, message):
     assert not Path(options().output).exists()
 
 
+@pytest.mark.filterwarnings("ignore:.*the rest is padding:keras_bert.errors.InputWarning")
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
