@@ -3,7 +3,6 @@
 import contextlib
 import glob
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from keras_bert.errors import InputError
+from keras_bert.reading import same_file
 from keras_bert.records.manifest import FORMAT, MANIFEST
 from keras_bert.text.vocabulary import PAD, UNKNOWN
 
@@ -53,7 +53,7 @@ class OwnFiles:
         """
         found = _kind(path, beginning) or self._directory_kind(path)
         for flag, output in self._outputs.items():
-            if _same(path, output):
+            if same_file(path, output):
                 if found is None:
                     raise InputError(
                         f"`{flag}` must not be a file of `--input`, which it would replace. "
@@ -63,7 +63,7 @@ class OwnFiles:
             if output.is_dir() and path.resolve().is_relative_to(output.resolve()):
                 return found or f"in the directory of `{flag}`"
         for flag, other in self._others.items():
-            if _same(path, other):
+            if same_file(path, other):
                 return f"the file of `{flag}`"
         return found
 
@@ -129,14 +129,6 @@ def _read(path: Path) -> Any:
             text = path.read_text(encoding="utf-8")
             return json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
     return None
-
-
-def _same(first: Path, second: Path) -> bool:
-    """Whether two names are of one file, through links too."""
-    try:
-        return os.path.samefile(first, second)
-    except OSError:
-        return first.resolve() == second.resolve()
 
 
 def sources_of_clean_text(paths: Iterable[Path]) -> Iterator[tuple[Path, Sequence[Path]]]:

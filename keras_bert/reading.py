@@ -2,6 +2,8 @@
 
 import bz2
 import codecs
+import contextlib
+import contextvars
 import gzip
 import io
 import json
@@ -9,7 +11,7 @@ import lzma
 import os
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -207,6 +209,11 @@ _FORMS: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
 _MOST_NULS = 0.3
 
 
+_RECORDED: contextvars.ContextVar[list[Path] | None] = contextvars.ContextVar(
+    "recorded", default=None
+)
+
+
 def compression_of(beginning: bytes) -> Compression | None:
     """Returns how a file is packed, by its first bytes."""
     return next((kind for kind in COMPRESSIONS if kind.magic.match(beginning)), None)
@@ -218,11 +225,12 @@ def unpacked_name(path: str | os.PathLike) -> str:
     return (path.stem if path.suffix.lower() in SUFFIXES else path.name).lower()
 
 
-def form_of(beginning: bytes) -> tuple[str, str] | None:
+def form_of(beginning: bytes, *, nuls: bool = False) -> tuple[str, str] | None:
     """Returns what a file is that is no text, and the way on; None for a text.
 
     Args:
         beginning: bytes. The first ones of what is packed in it, `BEGINNING` of them.
+        nuls: bool. Whether many NULs are text, as in encodings without a byte order mark.
     """
     for pattern, name, way in _FORMS:
         if pattern.match(beginning):
@@ -231,6 +239,8 @@ def form_of(beginning: bytes) -> tuple[str, str] | None:
         return f"compressed by {packed.name}", _UNPACK
     if is_records(beginning):
         return "a TFRecord file, as shards are", "name the text that they were made from"
+    if nuls:
+        return None
     marked = beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"\0\0\xfe\xff"))
     if beginning.count(0) > _MOST_NULS * len(beginning) and not marked:
         for encoding, first in (("utf-16-le", 1), ("utf-16-be", 0)):
@@ -254,17 +264,18 @@ def is_records(beginning: bytes) -> bool:
     return masked == int.from_bytes(beginning[8:12], "little")
 
 
-def check_text(path: str | os.PathLike, beginning: bytes) -> None:
+def check_text(path: str | os.PathLike, beginning: bytes, *, nuls: bool = False) -> None:
     """Checks that a file may be text.
 
     Args:
         path: The file, for the message.
         beginning: bytes. The first ones of what is packed in it, `BEGINNING` of them.
+        nuls: bool. Whether many NULs are text.
 
     Raises:
         InputError: If they are those of something else; the message names it and the way on.
     """
-    if (found := form_of(beginning)) is not None:
+    if (found := form_of(beginning, nuls=nuls)) is not None:
         name, way = found
         raise InputError(f"{path}: must be text. Received: {name}; {way}")
 
@@ -300,8 +311,30 @@ def read_unpacked(path: str | os.PathLike) -> bytes:
     Raises:
         InputError: If it cannot be read or is damaged.
     """
+    recorded = _RECORDED.get()
+    if recorded is not None:
+        recorded.append(Path(path))
     try:
         with open(path, "rb") as file:
             return open_unpacked(file).read()
     except READ_FAULTS as error:
         raise InputError(f"{path}: cannot read: {error}") from error
+
+
+@contextlib.contextmanager
+def recorded_reads() -> Iterator[list[Path]]:
+    """Yields a list that `read_unpacked` adds its files to while the block runs."""
+    paths: list[Path] = []
+    token = _RECORDED.set(paths)
+    try:
+        yield paths
+    finally:
+        _RECORDED.reset(token)
+
+
+def same_file(first: str | os.PathLike, second: str | os.PathLike) -> bool:
+    """Whether two names are, or would be, of one file, through links too."""
+    try:
+        return os.path.samefile(first, second)
+    except OSError:
+        return Path(first).resolve() == Path(second).resolve()

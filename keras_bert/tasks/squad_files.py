@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from keras_bert.errors import InputError
+from keras_bert.reading import unpacked_name
 from keras_bert.tasks.file_format import DEFAULT_FORMAT, FileFormat
 from keras_bert.tasks.question_answering import GoldAnswer
 from keras_bert.tasks.sources import is_prepared, prepared_rows
 from keras_bert.tasks.tables import read_json, read_rows
-from keras_bert.tasks.text_of_files import packed_names, unpacked_name
+from keras_bert.tasks.text_of_files import packed_names
 
 _VERSION = re.compile(r"v\d+\.\d+")
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from keras_bert.atomic import new_file
 from keras_bert.errors import InputError
+from keras_bert.reading import SUFFIXES, unpacked_name
 from keras_bert.tasks.delimiters import Dialect, find_dialect, records
 from keras_bert.tasks.fields import trimmed
 from keras_bert.tasks.file_format import DEFAULT_FORMAT, FileFormat
-from keras_bert.tasks.text_of_files import lines_of, read_text, unpacked_name
+from keras_bert.tasks.text_of_files import lines_of, read_text
 
 _TABLES = ("tsv", "csv")
 _JSON = ("jsonl", "json")
@@ -21,6 +22,7 @@ _JSON = ("jsonl", "json")
 _MISSING_CELLS = frozenset(("nan", "NaN", "<NA>", "NaT"))
 # The beginning of a list of objects, or of an empty one.
 _LIST = re.compile(r"\s*\[\s*[{\]]")
+_OBJECT = re.compile(r'\s*\{\s*"[^"\n]*"\s*:.*\}\s*$', re.MULTILINE)
 _SHOWN = 40
 
 
@@ -67,13 +69,15 @@ def read_rows(
     """
     missing = () if dialect else _MISSING_CELLS
     text = read_text(path, file_format.encoding)
-    kind = unpacked_name(path).rsplit(".", 1)[-1].lower()
-    if kind in _JSON:
+    kind = unpacked_name(path).rsplit(".", 1)[-1]
+    # No header is a JSON object.
+    if kind in _JSON or (kind in _TABLES and _OBJECT.match(text)):
         yield from _json_rows(path, text, kind)
         return
     if kind not in _TABLES:
         raise InputError(
-            f"{path}: must end with .tsv, .csv, .jsonl or .json, or with .gz, .bz2 or .xz after it"
+            f"{path}: must end with .tsv, .csv, .jsonl or .json, or with one of these and "
+            f"{', '.join(SUFFIXES)}"
         )
     columns = columns or file_format.columns or None
     if dialect is None:

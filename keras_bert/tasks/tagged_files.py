@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from keras_bert.errors import InputError
+from keras_bert.reading import unpacked_name
 from keras_bert.tasks.fields import field, is_missing, list_field, missing_labels, trimmed
 from keras_bert.tasks.file_format import DEFAULT_FORMAT, FileFormat
 from keras_bert.tasks.sources import is_prepared, prepared_rows
 from keras_bert.tasks.tables import read_rows
-from keras_bert.tasks.text_of_files import lines_of, packed_names, read_text, unpacked_name
+from keras_bert.tasks.text_of_files import lines_of, packed_names, read_text
 
 # What files of a split are called, and how they end; the first that exists is read, or its gzip.
 _NAMES = {

@@ -50,7 +50,7 @@ def own_file(directory: str, split: str) -> Path:
     others = sorted(path.name for path in Path(directory).glob(f"{split}*"))
     raise InputError(
         f"{Path(directory) / split}: no such file with the ending {', '.join(KINDS)} "
-        "or one of these and .gz, .bz2 or .xz"
+        "or one of these and .gz, .bz2, .xz or .zst"
         + (f". Received: {', '.join(others)}" if others else "")
     )
 

@@ -1,21 +1,12 @@
 """The text of a task's files: where they are, how they are packed and encoded."""
 
-import bz2
-import gzip
-import lzma
 import os
 import re
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 from keras_bert.errors import InputError
+from keras_bert.reading import BEGINNING, SUFFIXES, check_text, read_unpacked
 
-COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
-    ".xz": lzma.decompress,
-}
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BYTE_ORDER_MARK = "\ufeff"
 # Byte order marks of other encodings, the longer ones first.
@@ -30,16 +21,11 @@ _BEGINNING = 4096
 
 def packed_names(name: str) -> list[str]:
     """Returns a file's name and those that it has when it is compressed."""
-    return [name, *(name + suffix for suffix in COMPRESSIONS)]
-
-
-def unpacked_name(path: Path) -> str:
-    """Returns the name of a file without the ending of its compression."""
-    return path.stem if path.suffix in COMPRESSIONS else path.name
+    return [name, *(name + suffix for suffix in SUFFIXES)]
 
 
 def find_file(directory: str | os.PathLike, name: str) -> Path:
-    """Returns `directory/name` or a compressed one.
+    """Returns `directory/name` or a compressed one, in small letters or in capitals.
 
     Raises:
         InputError: If none exists.
@@ -47,26 +33,27 @@ def find_file(directory: str | os.PathLike, name: str) -> Path:
     for candidate in packed_names(name):
         if (path := Path(directory) / candidate).exists():
             return path
+    if Path(directory).is_dir():
+        wanted = {candidate.lower() for candidate in packed_names(name)}
+        for path in sorted(Path(directory).iterdir()):
+            if path.name.lower() in wanted:
+                return path
     raise InputError(f"{Path(directory) / name}: no such file")
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """Returns a file's text without its byte order mark, compressed or not.
+    """Returns a file's text without its byte order mark, compressed or not, whatever its name.
 
     Raises:
         InputError: If it cannot be read or has another encoding; the message names the line and
             the option that helps.
     """
-    try:
-        data = path.read_bytes()
-        if path.suffix in COMPRESSIONS:
-            data = COMPRESSIONS[path.suffix](data)
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-        raise InputError(f"{path}: cannot read: {error}") from error
+    data = read_unpacked(path)
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         for mark, other in _OTHER_MARKS.items():
             if data.startswith(mark):
                 raise InputError(_advice(f"{path}: the file must be UTF-8, but is {other}", other))
+    check_text(path, data[:BEGINNING], nuls=True)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:

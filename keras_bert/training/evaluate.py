@@ -1,7 +1,6 @@
 """`python -m keras_bert evaluate`."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,13 @@ from keras_bert.command_line import check_unused, flag
 from keras_bert.errors import InputError
 from keras_bert.outputs import check_file
 from keras_bert.page import write_page
+from keras_bert.reading import recorded_reads
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import load_predictor
 from keras_bert.tasks.predictor import Predictor
 from keras_bert.tasks.task import Task
 from keras_bert.training.options import EvaluateOptions
+from keras_bert.training.output_files import check_outputs
 from keras_bert.training.task_files import task_of
 
 
@@ -27,7 +28,11 @@ def evaluate(options: EvaluateOptions) -> dict:
     """
     if options.report is None:
         check_unused(options, "attention_example", "page", reason="there is no `--report`")
-    _check_outputs(options)
+    outputs = {flag(name): getattr(options, name) for name in ("output", "predictions", "report")}
+    for name, path in outputs.items():
+        if path is not None:
+            check_file(path, name)
+    check_outputs(outputs, (), model=options.model)
     task = task_of(options)
     predictor = load_predictor(options.model)
     if not isinstance(predictor, task.family):
@@ -41,7 +46,9 @@ def evaluate(options: EvaluateOptions) -> dict:
     predictor.freeze(options.precision)
     metrics: dict[str, Any] = {"task": task.name}
     for split in splits:
-        examples = task.read(options.data, split, labels=labels)
+        with recorded_reads() as files:
+            examples = task.read(options.data, split, labels=labels)
+        check_outputs(outputs, files)
         _check(options, task, split, examples)
         answers = predictor.predict(examples, batch_size=options.batch_size)
         found: dict[str, Any] = {"split": split, "examples": len(examples)}
@@ -56,21 +63,6 @@ def evaluate(options: EvaluateOptions) -> dict:
         write_json(options.output, metrics)
     print(json.dumps(metrics))
     return metrics
-
-
-def _check_outputs(options: EvaluateOptions) -> None:
-    given = {
-        flag(name): path
-        for name in ("output", "predictions", "report")
-        if (path := getattr(options, name)) is not None
-    }
-    for name, path in given.items():
-        check_file(path, name)
-    if len({os.path.realpath(path) for path in given.values()}) < len(given):
-        raise InputError(
-            f"{', '.join(f'`{name}`' for name in given)} must name different files. "
-            f"Received: {', '.join(given.values())}"
-        )
 
 
 def _splits(options, task) -> tuple[str, ...]:

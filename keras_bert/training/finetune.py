@@ -19,6 +19,7 @@ from keras_bert.training.losses import readable
 from keras_bert.training.monitors import check_monitors, input_meter, monitors
 from keras_bert.training.optimizer import BertAdamW, WarmUpLinearDecay
 from keras_bert.training.options import NAMED, FinetuneOptions
+from keras_bert.training.output_files import check_output_directory
 from keras_bert.training.resumable_training import ResumableTraining
 from keras_bert.training.run_directory import RunDirectory
 from keras_bert.training.run_record import Input
@@ -81,6 +82,7 @@ def _inputs(
 
 
 def _check(options: FinetuneOptions) -> None:
+    check_output_directory(options.output, data=options.data, init=options.init)
     check_monitors(options)
     if options.restarts > 1 and options.grid is None:
         raise InputError(f"`--restarts` needs `--grid`. Received: {options.restarts}")

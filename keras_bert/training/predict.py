@@ -1,11 +1,14 @@
 """`python -m keras_bert predict`."""
 
 import json
+import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TextIO
 
 from keras_bert.errors import InputError
+from keras_bert.reading import BEGINNING, form_of
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import load_predictor
 from keras_bert.tasks.predictor import Predictor
@@ -44,6 +47,7 @@ def predict(options: PredictOptions) -> None:
             is answered by `{"error": ...}`.
         BrokenPipeError: If nobody reads the answers any more.
     """
+    _check_streams(sys.stdin, sys.stdout)
     predictor = load_predictor(options.model)
     predictor.freeze(options.precision)
     for lines in read_lines(sys.stdin, predictor.forms, options.batch_size):
@@ -58,6 +62,19 @@ def predict(options: PredictOptions) -> None:
         sys.stdout.flush()
         if wrong:
             raise InputError(wrong[0]["error"])
+
+
+def _check_streams(stdin: TextIO, stdout: TextIO) -> None:
+    """Refuses to read what it writes: the answers would be read as lines, without end."""
+    try:
+        first, second = os.fstat(stdin.fileno()), os.fstat(stdout.fileno())
+    except (AttributeError, OSError, ValueError):  # No files of the system.
+        return
+    if stat.S_ISREG(first.st_mode) and os.path.samestat(first, second):
+        raise InputError(
+            "standard output must not be the file of standard input, which it would change; write "
+            "to another one"
+        )
 
 
 def _answers(predictor: Predictor, lines: list[Line]) -> list[dict[str, Any]]:
@@ -115,6 +132,8 @@ def read_lines(
 def _object(text: bytes | str, number: int) -> dict[str, Any]:
     try:
         if isinstance(text, bytes):
+            if number == 1 and (form := form_of(text[:BEGINNING], nuls=True)) is not None:
+                raise InputError(f"JSON lines are expected. Received: {form[0]}; {form[1]}")
             text = text.decode("utf-8")
         row = json.loads(text.removeprefix("\ufeff") if number == 1 else text)
     except UnicodeDecodeError as error:

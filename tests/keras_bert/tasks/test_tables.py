@@ -7,6 +7,7 @@ import io
 import json
 import lzma
 
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from keras_bert.errors import InputError
 from keras_bert.tasks.file_format import FileFormat
 from keras_bert.tasks.tables import read_rows
+from keras_bert.tasks.text_of_files import find_file
 
 NAMES = ["text", "label"]
 # Without NUL, which csv cannot write, and halves of surrogate pairs.
@@ -210,3 +212,45 @@ def test_options_that_say_nothing(options):
         FileFormat.from_options(**options)
     assert f"--{name.replace('_', '-')}" in str(caught.value)
     assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "compress"),
+    [
+        ("a.tsv", gzip.compress),
+        ("a.tsv.gz", bz2.compress),
+        ("a.tsv.bz2", bytes),
+        ("A.TSV.XZ", lzma.compress),
+        ("a.tsv.zst", lambda data: pyarrow.Codec("zstd").compress(data, asbytes=True)),
+    ],
+)
+def test_files_are_unpacked_by_their_content(tmp_path, name, compress):
+    (tmp_path / name).write_bytes(compress(b"text\tlabel\na\tx\n"))
+    (row,) = read_rows(tmp_path / name)
+    assert row[1] == {"text": "a", "label": "x"}
+    assert find_file(tmp_path, "a.tsv") == tmp_path / name
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        (b"PK\x03\x04" + bytes(30), "a ZIP archive"),
+        (b"PAR1\x15\x04" + bytes(30), "a Parquet file"),
+        (b"%PDF-1.7\n", "a PDF document"),
+        (b"<!doctype html>\n<html>", "an HTML page"),
+        (gzip.compress(gzip.compress(b"text\n")), "compressed by gzip"),
+    ],
+)
+def test_other_forms_are_named(tmp_path, content, form):
+    for name in ("a.csv", "a.tsv", "a.jsonl", "a.json.gz"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=rf"{name}: must be text. Received: {form}; \w+"):
+            list(read_rows(tmp_path / name))
+
+
+def test_json_by_the_name_of_a_table(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('{"text": "a, b", "label": 1}\n{"text": "c", "label": 2}\n')
+    assert [row["text"] for _, row in read_rows(path)] == ["a, b", "c"]
+    path.write_text('{"a": b},label\nx,y\n')
+    assert [row for _, row in read_rows(path)] == [{'{"a": b}': "x", "label": "y"}]

@@ -1,5 +1,6 @@
 """Lines answered as they arrive, wrong ones among them."""
 
+import gzip
 import io
 import json
 import os
@@ -128,3 +129,27 @@ def test_text_of_other_encodings_is_no_text(tmp_path):
     assert first.row == {"text": "a"}
     assert second.row is None
     assert "UTF-8. Received: byte 0xe9" in second.error
+
+
+def test_packed_lines_are_told_with_the_way_on(tmp_path):
+    path = tmp_path / "lines"
+    path.write_bytes(gzip.compress(b'{"text": "a"}\n'))
+    with path.open() as file:
+        ((line, *_),) = read_lines(file, (("text",),))
+    assert "standard input, line 1" in line.error
+    assert "compressed by gzip; unpack it first" in line.error
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_answers_do_not_go_where_lines_come_from(link, models, tmp_path, monkeypatch, capsys):
+    path, other = tmp_path / "lines", tmp_path / "lines"
+    path.write_text('{"text": "the dog"}\n')
+    if link:
+        other = tmp_path / "link"
+        os.link(path, other)
+    with path.open() as lines, other.open("a") as answers:
+        monkeypatch.setattr("sys.stdin", lines)
+        monkeypatch.setattr("sys.stdout", answers)
+        assert main(["predict", f"--model={models}/classes"]) == 2
+    assert path.read_text() == '{"text": "the dog"}\n'
+    assert "standard output must not be the file of standard input" in capsys.readouterr().err
