@@ -148,7 +148,7 @@ def _tell(left_out: Mapping[Path, str], pattern: str, *, is_all: bool) -> None:
         listed += f" and {len(left_out) - _SHOWN_FILES} more"
     if is_all:
         raise InputError(
-            f"`--input`: must name text that no command wrote. Received: {pattern!r}: {listed}"
+            f"`--input` must name text of a corpus. Received: {pattern!r}, which is {listed}"
         )
     count = "1 file that is" if len(left_out) == 1 else f"{len(left_out)} files that are"
     warnings.warn(

@@ -7,8 +7,11 @@ from data_gen.lines import LineReader
 from keras_bert.errors import InputError
 from keras_bert.tasks.delimiters import Dialect, find_dialect, records
 
-# Names of columns, as opposed to a first sentence.
-_NAME = re.compile(r"[\w.-]{1,40}( [\w.-]{1,20})?")
+# Names of columns, as opposed to a first sentence. Texts have commas, and hardly tabs.
+_NAMES = {
+    ",": re.compile(r"[\w.-]{1,40}( [\w.-]{1,20})?"),
+    "\t": re.compile(r".{1,60}"),
+}
 _LEAST_RECORDS = 3
 _PROBED_RECORDS = 50
 
@@ -42,7 +45,7 @@ def looks_like_table(reader: LineReader) -> tuple[Dialect, list[str]] | None:
         if (
             len(header) > 1
             and len(set(header)) == len(header)
-            and all(_NAME.fullmatch(name) for name in header)
+            and all(_NAMES[dialect.delimiter].fullmatch(name) for name in header)
             and len(rows) >= _LEAST_RECORDS
             and all(len(row) == len(header) for row in rows)
         ):

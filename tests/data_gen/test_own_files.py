@@ -25,6 +25,7 @@ from keras_bert.errors import InputError, InputWarning
 from tests.conftest import WORDS
 
 TEXT = "\n\n".join(" ".join(WORDS[start : start + 9]) + "." for start in range(0, 90, 9)) + "\n"
+SHARDS = {"sequence_length": 32, "objective": "full_sentences"}
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_a_vocabulary_is_not_learned_again(text, tmp_path):
         assert learned(tmp_path / "*", output) == first
     assert len(told) == 1
     # By its name alone it is meant, and wrong.
-    with pytest.raises(InputError, match=r"no command wrote.*vocab.txt \(a vocabulary\)"):
+    with pytest.raises(InputError, match=r"must name text of a corpus.*vocab.txt \(a vocabulary\)"):
         learned(output, tmp_path / "other.txt")
 
 
@@ -77,7 +78,7 @@ def everything(text, tmp_path):
     output = tmp_path / "vocab.txt"
     learned(text, output)
     shards = tmp_path / "out" / "shards"
-    generate(PretrainingDataOptions(str(text), str(output), str(shards), sequence_length=16))
+    generate(PretrainingDataOptions(str(text), str(output), str(shards), **SHARDS))
     write_report(ReportOptions(str(shards), samples=1))
     write_report(ReportOptions(str(shards), str(tmp_path / "page"), samples=1))
     deduplicate(DeduplicationOptions(str(text), str(tmp_path / "clean")))
@@ -108,7 +109,7 @@ def test_of_everything_the_text_alone_is_read(everything, text):
         corpus = Corpus(f"{everything}/clean/*")
     assert paths_of(corpus) == ["text-00000.txt.gz"]
     assert paths_of(Corpus(f"{everything}/clean/*.gz")) == ["text-00000.txt.gz"]
-    with pytest.raises(InputError, match=r"no command wrote.*in a directory of shards"):
+    with pytest.raises(InputError, match=r"must name text of a corpus.*in a directory of shards"):
         Corpus(f"{everything}/out/shards/*")
 
 
@@ -119,7 +120,7 @@ def test_what_a_run_reads_for_another_reason_is_no_text(text, tmp_path):
     vocabulary.write_text("\n".join(sorted(tokens)) + "\n")
     lexicon.write_text("\n".join(WORDS[:5]) + "\n")
     options = PretrainingDataOptions(
-        f"{tmp_path}/*.txt", str(vocabulary), str(tmp_path / "out"), lexicon=str(lexicon)
+        f"{tmp_path}/*.txt", str(vocabulary), str(tmp_path / "out"), lexicon=str(lexicon), **SHARDS
     )
     with pytest.warns(InputWarning, match=r"left out 2 .*--lexicon.*--vocab"):
         manifest = generate(options)
@@ -128,10 +129,10 @@ def test_what_a_run_reads_for_another_reason_is_no_text(text, tmp_path):
 
 def test_a_second_run_reads_what_the_first_one_read(text, tmp_path):
     learned(text, tmp_path / "vocab.txt")
-    for length in (16, 24):
-        output = tmp_path / f"shards-{length}"
+    for name in ("first", "second"):
+        output = tmp_path / name
         options = PretrainingDataOptions(
-            f"{tmp_path}/**", str(tmp_path / "vocab.txt"), str(output), sequence_length=length
+            f"{tmp_path}/**", str(tmp_path / "vocab.txt"), str(output), **SHARDS
         )
         with pytest.warns(InputWarning, match="left out"):
             assert generate(options).statistics["documents"] == 10
