@@ -5,6 +5,8 @@ import concurrent.futures
 import contextlib
 import json
 import re
+import signal
+import subprocess
 import threading
 import time
 import urllib.error
@@ -19,6 +21,9 @@ from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from exports.options import ServeOptions
 from exports.serving.server import Server
+
+# Seconds that something is waited for which takes one.
+LONGEST = 120.0
 
 
 def _spec(name, dtype, rank=1):
@@ -147,22 +152,53 @@ def running(directory: Path, **options: Any) -> Iterator[Running]:
         await end.wait()
         await server.stop()
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    # A daemon: a server that does not end fails its test, and not the end of all tests.
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     try:
-        server, loop, end = started.result()
+        server, loop, end = started.result(LONGEST)
         try:
             yield Running(server, options.get("name", "model"))
         finally:
             loop.call_soon_threadsafe(end.set)
     finally:
-        thread.join()
+        joined(thread)
+
+
+def joined(thread: threading.Thread) -> None:
+    """Waits for the end of a thread, not for ever."""
+    thread.join(LONGEST)
+    assert not thread.is_alive(), "it did not end"
+
+
+def line_of(process: subprocess.Popen) -> str:
+    """The next line that a process prints, without its end; not waited for for ever."""
+    lines = []
+    thread = threading.Thread(target=lambda: lines.append(process.stdout.readline()), daemon=True)
+    thread.start()
+    joined(thread)
+    assert lines[0], "the process has ended"
+    return lines[0].rstrip("\n")
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Lets SIGINT reach this process and those that it starts.
+
+    Where it is ignored, as by `nohup` in a script, processes that are started ignore it too; what
+    is handled is handled by default in them.
+    """
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, earlier)
 
 
 def together(*calls: Callable[[], Any]) -> list[Any]:
     """Makes calls at the same time; returns their results in order."""
     with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(each) for each in calls]]
+        return [future.result(LONGEST) for future in [pool.submit(each) for each in calls]]
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:

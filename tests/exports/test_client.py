@@ -164,7 +164,7 @@ def failing(*codes, address="127.0.0.1:0", credentials=None):
     try:
         yield f"127.0.0.1:{port}", servicer
     finally:
-        server.stop(None).wait()
+        server.stop(None).wait(30)
 
 
 def test_failures_that_pass_are_retried():
@@ -205,7 +205,7 @@ def test_a_server_that_starts_late_is_reached():
         reply = pool.submit(client.predict, {"x": [1.0]})
         time.sleep(0.1)
         with failing(address=address):
-            assert reply.result() == {}
+            assert reply.result(30) == {}
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
@@ -220,6 +220,7 @@ def test_tls(tmp_path):
         ],
         check=True,
         capture_output=True,
+        timeout=60,
     )
     pair = [(key.read_bytes(), certificate.read_bytes())]
     with failing(credentials=grpc.ssl_server_credentials(pair)) as (address, servicer):
@@ -254,6 +255,6 @@ def test_the_client_loads_no_model_code():
         "print(sorted(name for name in sys.modules if name.startswith(names)))"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert result.stdout.strip() == "['exports.client', 'keras_bert', 'keras_bert.errors']"

@@ -22,6 +22,7 @@ from exports.demo.guard import MOST_BYTES, Guard
 from exports.hosts import warn_if_open
 from exports.verification import DESCRIPTION
 from keras_bert.errors import InputError
+from tests.exports.local_server import interruptible, line_of
 
 
 def status_of(url, data=None, **headers):
@@ -40,9 +41,10 @@ def test_the_command_answers_until_it_is_told_to_end(exported, tmp_path):
     passwords.write_text("anna:a:b\n\nbert:c\n")
     command = [sys.executable, "-m", "exports", "demo", str(exported / "out"), "--port", "0"]
     command += ["--auth-file", str(passwords)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with interruptible():
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        name, url = process.stdout.readline().strip().split(": ")
+        name, url = line_of(process).split(": ")
         assert name == "out, version 1"
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
         # Nothing of the model without a password.
@@ -67,7 +69,7 @@ def test_the_command_answers_until_it_is_told_to_end(exported, tmp_path):
         assert process.wait(30) == 0
     finally:
         process.kill()
-        process.wait()
+        process.wait(30)
         process.stdout.close()
 
 

@@ -17,7 +17,7 @@ from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import load_predictor
 from tests.conformance import check_export
-from tests.exports.local_server import running
+from tests.exports.local_server import joined, running
 
 LOAD_IN_FRESH_PROCESS = verification._load_in_fresh_process
 TEXTS = ["the dog ran away", "", "a", "Café!", "[MASK] [SEP]", "x" * 300]
@@ -114,11 +114,11 @@ def test_threads_get_the_same_answers(loaded):
     def ask(index):
         answers[index] = signature(text=tf.constant(TEXTS))["probabilities"].numpy()
 
-    threads = [threading.Thread(target=ask, args=(index,)) for index in range(8)]
+    threads = [threading.Thread(target=ask, args=(index,), daemon=True) for index in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        joined(thread)
     for answer in answers:
         np.testing.assert_allclose(answer, expected, atol=2e-6)
 

@@ -24,6 +24,7 @@ def growth(way, version, *, warm_up, cycles):
         capture_output=True,
         text=True,
         check=True,
+        timeout=1200,
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": "."},
     )

@@ -149,7 +149,9 @@ def test_examples_hold_the_request(kit):
         compile((kit / name).read_text(), name, "exec")
     # What the shell makes of its quotes is the body.
     script = (kit / "request.sh").read_text().replace("curl ", "printf '%s\\n' ")
-    printed = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    printed = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, check=True, timeout=30
+    )
     lines = printed.stdout.splitlines()
     assert json.loads(lines[-2]) == {
         "inputs": DESCRIPTION["signatures"]["serving_default"]["example"]

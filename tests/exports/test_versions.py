@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from exports.versions import next_version, write_version
+from tests.exports.local_server import line_of
 
 SCRIPT = Path(__file__).with_name("write_a_version.py")
 
@@ -20,7 +21,7 @@ def writing(directory, seconds):
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    assert process.stdout.readline() == "writing\n"
+    assert line_of(process) == "writing"
     return process
 
 
@@ -48,7 +49,7 @@ def test_processes_that_write_at_once_have_a_version_each(tmp_path):
 def test_what_a_killed_process_left_is_no_version_and_goes(tmp_path):
     with writing(tmp_path, 60) as killed, writing(tmp_path, 60) as living:
         killed.kill()
-        killed.wait()
+        killed.wait(30)
         # Neither has a name that a server would look at.
         assert len(names(tmp_path)) == 2
         assert not any(name[0].isdigit() for name in names(tmp_path))

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from exports.__main__ import main
-from tests.exports.local_server import call, eventually
+from tests.exports.local_server import LONGEST, call, eventually, interruptible, joined, line_of
 
 FREE = ["--rest-port", "0", "--grpc-port", "0"]
 
@@ -23,12 +23,11 @@ def started(directory, *arguments):
     try:
         lines = []
         while "Ready." not in lines:
-            lines.append(process.stdout.readline().rstrip())
-            assert process.poll() is None
+            lines.append(line_of(process))
         yield process, lines
     finally:
         process.kill()
-        process.wait()
+        process.wait(LONGEST)
         process.stdout.close()
 
 
@@ -40,14 +39,18 @@ def test_sigterm_ends_it_after_what_runs(models):
         replies = []
         body = b'{"signature_name": "wait", "inputs": [1.0]}'
         path = "/v1/models/small:predict"
-        thread = threading.Thread(target=lambda: replies.append(call(port, path, body)))
+
+        def ask():
+            replies.append(call(port, path, body))
+
+        thread = threading.Thread(target=ask, daemon=True)
         thread.start()
         metrics = "/monitoring/prometheus/metrics"
         running = b'serving_batch_rows_count{signature="wait"} 1.0'
         eventually(lambda: running in call(port, metrics)[1])
         process.terminate()
         assert process.wait(30) == 0
-        thread.join()
+        joined(thread)
         assert replies == [(200, b'{"outputs": [1.0]}')]
         with pytest.raises(OSError, match="refused"):
             call(port, path, body)
@@ -61,13 +64,17 @@ def test_sigint_ends_it(models, capsys):
             output.append(capsys.readouterr().out)
             return "Ready." in "".join(output)
 
-        eventually(is_ready)
-        signal.raise_signal(signal.SIGINT)
+        try:
+            eventually(is_ready, LONGEST)
+        finally:
+            # What is never ready is not waited for either.
+            signal.raise_signal(signal.SIGINT)
 
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    assert main(["serve", str(models), *FREE]) == 0
-    thread.join()
+    thread = threading.Thread(target=interrupt, daemon=True)
+    with interruptible():
+        thread.start()
+        assert main(["serve", str(models), *FREE]) == 0
+        joined(thread)
 
 
 def refused(capsys, directory, *arguments):

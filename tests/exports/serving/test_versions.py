@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tests.exports.local_server import eventually, running, save_version
+from tests.exports.local_server import eventually, joined, running, save_version
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_a_new_version_takes_over(directory, second):
         assert states(server) == {1: "UNLOADING", 2: "AVAILABLE"}
         assert answer(server, "/versions/1") == 404
         assert answer(server, "/versions/2") == 3.0
-        thread.join()
+        joined(thread)
         assert replies == [(200, {"outputs": [2.0]})]
         eventually(lambda: states(server) == {1: "END", 2: "AVAILABLE"})
 
