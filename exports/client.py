@@ -1,105 +1,80 @@
-"""A client of TensorFlow Serving, over gRPC."""
+"""A client of TensorFlow Serving, over gRPC or REST."""
 
-import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+import functools
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import grpc
 import numpy as np
-
-# TensorFlow Serving's messages hold TensorFlow's, so TensorFlow is imported with them anyway.
 import tensorflow as tf
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    model_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
 
+from exports.client_grpc import GrpcTransport
+from exports.client_repetition import ClientError, Deadline, repeat
+from exports.client_rest import RestTransport
+from exports.client_transport import (
+    SignatureDescription,
+    TensorDescription,
+    Transport,
+    VersionStatus,
+    Wanted,
+)
 from keras_bert.errors import InputError
 
-_PREDICTION = "tensorflow.serving.PredictionService"
-_MODEL = "tensorflow.serving.ModelService"
-# gRPC makes at most five attempts, whatever it is asked for.
-MOST_RETRIES = 4
-
-
-class ClientError(Exception):
-    """A call that failed.
-
-    Attributes:
-        code: `grpc.StatusCode`.
-        message: str. What the server, or gRPC, says about it.
-    """
-
-    def __init__(self, code: grpc.StatusCode, message: str):
-        super().__init__(f"{code.name}: {message}")
-        self.code = code
-        self.message = message
-
-
-class TensorDescription(NamedTuple):
-    """An input or output: `dtype` is a name such as `"string"`; `None` in `shape` is any size."""
-
-    dtype: str
-    shape: tuple[int | None, ...] | None
-
-
-class SignatureDescription(NamedTuple):
-    """Inputs and outputs of a signature, by name."""
-
-    inputs: dict[str, TensorDescription]
-    outputs: dict[str, TensorDescription]
-
-
-class VersionStatus(NamedTuple):
-    """State of a version, such as `"AVAILABLE"`, and why it did not load, where it did not."""
-
-    state: str
-    error: str
+_Reply = TypeVar("_Reply")
+# States of a version that may answer soon, if it does not yet.
+_COMING = ("START", "LOADING", "AVAILABLE")
 
 
 class Client:
     """Calls a model behind TensorFlow Serving, or behind `python -m exports serve`.
 
-    Calls that fail because the server cannot be reached or has too much to do (UNAVAILABLE,
-    RESOURCE_EXHAUSTED) are repeated by gRPC after growing pauses, as long as the deadline allows;
-    others fail at once. Objects may be shared by threads.
+    Calls are repeated after growing pauses until the deadline as long as they may succeed: while
+    the server cannot be reached, as it is when it restarts, has too much to do (UNAVAILABLE,
+    RESOURCE_EXHAUSTED; over REST 429, 502, 503), or has not loaded the model yet. They fail at once
+    where time changes nothing: a request that is wrong, a model or version that the server does not
+    know, a name without an address, certificates and credentials that are not accepted, a port
+    that does not speak the protocol. Nothing takes longer than the deadline. Objects may be shared
+    by threads.
 
     Args:
-        address: str. `"host:port"` of the gRPC API.
+        address: str. `"host:port"` of the gRPC API, or of the REST API `"http://host:port"` or
+            `"https://host:port"`, with a path where a proxy has one.
         model: str. Name of the model.
         version: int or None. By default the server's choice, the highest.
-        deadline: float. Seconds for each request, repetitions included.
-        retries: int, from 0 to 4. How often a request may be repeated.
+        label: str or None. The label of a version, in place of its number.
+        deadline: float. Seconds for each call, repetitions included. Of inputs that are cut in
+            several requests each has so many.
+        retries: int or None. How often a request may be repeated; by default as often as there is
+            time for.
         batch_size: int or None. Inputs of more rows are cut in several requests, one after
             another, and their outputs joined, those of fewer columns with zeros or empty strings
             behind them; with None they never are.
         secure: bool. True for TLS, by the certificates that gRPC trusts; by default what is sent
-            can be read and changed on its way.
+            can be read and changed on its way. Of the REST API the address tells.
         credentials: `grpc.ChannelCredentials` or None. TLS with others, as of
             `grpc.ssl_channel_credentials(root_certificates, private_key, certificate_chain)`;
-            composed with call credentials it carries a token too.
+            composed with call credentials it carries a token too. For https `ssl.SSLContext`.
 
     Raises:
-        InputError: If an argument is out of range.
+        InputError: If an argument is out of range or the address none.
 
     Example:
 
     ```python
-    with Client("localhost:8500", model="bert") as client:
+    with Client("localhost:8500", model="bert", deadline=60) as client:
         reply = client.predict({"text": ["some text", "another"]})
     reply["probabilities"]                     # float32 (2, classes)
     # Behind a proxy with TLS and a certificate of one's own.
     own = grpc.ssl_channel_credentials(Path("ca.pem").read_bytes())
     Client("models.example.org:443", credentials=own)
+    Client("https://models.example.org", credentials=ssl.create_default_context(cafile="ca.pem"))
     ```
 
     References:
         - https://www.tensorflow.org/tfx/serving/api_docs/cc
+        - https://www.tensorflow.org/tfx/serving/api_rest
     """
 
     def __init__(
@@ -108,38 +83,32 @@ class Client:
         *,
         model: str = "model",
         version: int | None = None,
+        label: str | None = None,
         deadline: float = 5.0,
-        retries: int = 3,
+        retries: int | None = None,
         batch_size: int | None = 32,
         secure: bool = False,
-        credentials: grpc.ChannelCredentials | None = None,
+        credentials: grpc.ChannelCredentials | ssl.SSLContext | None = None,
     ):
-        if not 0 < deadline < math.inf:
+        # A thread does not wait for longer.
+        if not 0 < deadline <= threading.TIMEOUT_MAX:
             raise InputError(
                 f"`deadline` must be above 0 and finite. Received: deadline={deadline}"
             )
-        if not 0 <= retries <= MOST_RETRIES:
-            raise InputError(
-                f"`retries` must be from 0 to {MOST_RETRIES}. Received: retries={retries}"
-            )
+        if retries is not None and retries < 0:
+            raise InputError(f"`retries` must be at least 0. Received: retries={retries}")
         if batch_size is not None and batch_size < 1:
             raise InputError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
-        self._model = model_pb2.ModelSpec(name=model)
-        if version is not None:
-            self._model.version.value = version
+        if version is not None and label is not None:
+            raise InputError(
+                "`version` and `label` name the same thing; one of them must be None. "
+                f"Received: version={version}, label={label!r}"
+            )
         self._deadline = deadline
+        self._retries = retries
         self._batch_size = batch_size
         self._described: dict[str, SignatureDescription] = {}
-        options = _channel_options(retries)
-        if secure and credentials is None:
-            credentials = grpc.ssl_channel_credentials()
-        self._channel = (
-            grpc.insecure_channel(address, options=options)
-            if credentials is None
-            else grpc.secure_channel(address, credentials, options=options)
-        )
-        self._prediction = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
-        self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+        self._transport = _transport(address, Wanted(model, version, label), secure, credentials)
 
     def __enter__(self) -> "Client":
         return self
@@ -148,7 +117,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        self._channel.close()
+        self._transport.close()
 
     def predict(
         self,
@@ -163,7 +132,7 @@ class Client:
             inputs: dict of arrays or lists, with as many rows each. They are sent as the type that
                 the signature has, if it holds them.
             signature: str.
-            outputs: names of the outputs to return, by default all.
+            outputs: names of the outputs to return, by default all. Over REST all are sent.
 
         Returns:
             dict of arrays; strings are arrays of bytes objects.
@@ -172,15 +141,22 @@ class Client:
             InputError: If an input is no tensor or not of the signature's type.
             ClientError: If a request fails.
         """
+        deadline = Deadline(self._deadline)
         if signature not in self._described:
-            self._described = self.signatures()
+            self._described = self._call(self._transport.signatures, deadline)
         described = self._described.get(signature)
         arrays = {
             name: _as_array(name, value, described and described.inputs.get(name))
             for name, value in inputs.items()
         }
+        replies = []
         try:
-            replies = [self._predict(part, signature, outputs) for part in self._parts(arrays)]
+            for rows, part in self._parts(arrays):
+                deadline = Deadline(self._deadline) if replies else deadline
+                attempt = functools.partial(
+                    self._transport.predict, part, signature, outputs, described
+                )
+                replies.append((rows, self._call(attempt, deadline)))
         except ClientError:
             # Perhaps the signature is another one now.
             self._described = {}
@@ -193,18 +169,7 @@ class Client:
         Raises:
             ClientError: If the request fails.
         """
-        request = get_model_metadata_pb2.GetModelMetadataRequest(
-            model_spec=self._model, metadata_field=["signature_def"]
-        )
-        reply = self._call(self._prediction.GetModelMetadata, request)
-        definitions = get_model_metadata_pb2.SignatureDefMap()
-        reply.metadata["signature_def"].Unpack(definitions)
-        return {
-            name: SignatureDescription(_describe(each.inputs), _describe(each.outputs))
-            for name, each in sorted(definitions.signature_def.items())
-            # TensorFlow's own, for the time of loading.
-            if not name.startswith("__")
-        }
+        return self._call(self._transport.signatures, Deadline(self._deadline))
 
     def status(self) -> dict[int, VersionStatus]:
         """Returns the state of each version that the server knows.
@@ -212,13 +177,7 @@ class Client:
         Raises:
             ClientError: If the request fails.
         """
-        request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._model)
-        reply = self._call(self._models.GetModelStatus, request)
-        states = get_model_status_pb2.ModelVersionStatus.State
-        return {
-            each.version: VersionStatus(states.Name(each.state), each.status.error_message)
-            for each in reply.model_version_status
-        }
+        return self._call(self._transport.status, Deadline(self._deadline))
 
     def _parts(self, arrays: dict[str, np.ndarray]) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         """Yields numbers of rows, and the inputs in so many rows."""
@@ -232,64 +191,49 @@ class Client:
             part = {name: array[start : start + size] for name, array in arrays.items()}
             yield min(size, rows - start), part
 
-    def _predict(
-        self, part: tuple[int, dict[str, np.ndarray]], signature: str, outputs: Sequence[str]
-    ) -> tuple[int, dict[str, np.ndarray]]:
-        rows, arrays = part
-        request = predict_pb2.PredictRequest(model_spec=self._model, output_filter=outputs)
-        request.model_spec.signature_name = signature
-        for name, array in arrays.items():
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
-        reply = self._call(self._prediction.Predict, request)
-        return rows, {name: tf.make_ndarray(proto) for name, proto in reply.outputs.items()}
+    def _call(self, call: Callable[[float], _Reply], deadline: Deadline) -> _Reply:
+        """Repeats what a transport does."""
 
-    def _call(self, method: grpc.UnaryUnaryMultiCallable, request: Any) -> Any:
+        def attempt(seconds: float) -> _Reply:
+            try:
+                return call(seconds)
+            except ClientError as error:
+                if error.code != grpc.StatusCode.NOT_FOUND or not self._is_coming(deadline):
+                    raise
+                raise ClientError(error.code, error.message, passing=True) from error
+
+        return repeat(attempt, deadline, self._retries)
+
+    def _is_coming(self, deadline: Deadline) -> bool:
+        """Whether the server loads what it does not have yet."""
         try:
-            return method(request, timeout=self._deadline)
-        except grpc.RpcError as error:
-            raise ClientError(error.code(), error.details()) from error
+            statuses = self._transport.status(deadline.left())
+        except ClientError as error:
+            return error.passing
+        return any(status.state in _COMING for status in statuses.values())
 
 
-def _channel_options(retries: int) -> list[tuple[str, Any]]:
-    policy = {
-        "maxAttempts": retries + 1,
-        "initialBackoff": "0.1s",
-        "maxBackoff": "2s",
-        "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
-    }
-    services = [{"service": _PREDICTION}, {"service": _MODEL}]
-    return [
-        ("grpc.enable_retries", int(retries > 0)),
-        *(
-            [
-                (
-                    "grpc.service_config",
-                    json.dumps({"methodConfig": [{"name": services, "retryPolicy": policy}]}),
-                )
-            ]
-            if retries
-            else []
-        ),
-        # A request is repeated only if it is kept; by default only small ones are.
-        ("grpc.per_rpc_retry_buffer_size", 1 << 30),
-        # Connections are tried again as soon as requests are.
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.max_receive_message_length", -1),
-        ("grpc.max_send_message_length", -1),
-    ]
-
-
-def _describe(infos: Mapping[str, Any]) -> dict[str, TensorDescription]:
-    return {
-        name: TensorDescription(
-            tf.dtypes.as_dtype(info.dtype).name,
-            None
-            if info.tensor_shape.unknown_rank
-            else tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim),
+def _transport(
+    address: str,
+    wanted: Wanted,
+    secure: bool,
+    credentials: grpc.ChannelCredentials | ssl.SSLContext | None,
+) -> Transport:
+    scheme, separator, _ = address.partition("://")
+    is_rest = bool(separator) and scheme.lower() in ("http", "https")
+    fitting = ssl.SSLContext if is_rest else grpc.ChannelCredentials
+    if credentials is not None and not isinstance(credentials, fitting):
+        raise InputError(
+            f"`credentials` must be {fitting.__module__}.{fitting.__name__} for {address}. "
+            f"Received: {type(credentials).__name__}"
         )
-        for name, info in sorted(infos.items())
-    }
+    if is_rest:
+        if scheme.lower() == "http" and (secure or credentials is not None):
+            raise InputError(f"`address` must begin with https:// for TLS. Received: {address!r}")
+        return RestTransport(address, wanted, credentials)
+    if secure and credentials is None:
+        credentials = grpc.ssl_channel_credentials()
+    return GrpcTransport(address, wanted, credentials)
 
 
 def _as_array(name: str, value: Any, description: TensorDescription | None) -> np.ndarray:

@@ -86,11 +86,13 @@ def save_version(directory: Path, number: int, factor: float = 2.0) -> None:
 
 
 class Running:
-    """A server that runs: where it listens and what it answers."""
+    """A server that runs: where it listens and what it answers; `end` ends it."""
 
-    def __init__(self, server: Server, name: str):
+    def __init__(self, server: Server, name: str, end: Callable[[], None]):
+        self.end = end
         self.grpc_address = f"127.0.0.1:{server.grpc_port}"
         self.rest_port = server.rest_port
+        self.rest_address = f"http://127.0.0.1:{server.rest_port}"
         self.model = f"/v1/models/{name}"
 
     @contextlib.contextmanager
@@ -157,10 +159,16 @@ def running(directory: Path, **options: Any) -> Iterator[Running]:
     thread.start()
     try:
         server, loop, end = started.result(LONGEST)
+
+        def stop() -> None:
+            if thread.is_alive():
+                loop.call_soon_threadsafe(end.set)
+            joined(thread)
+
         try:
-            yield Running(server, options.get("name", "model"))
+            yield Running(server, options.get("name", "model"), stop)
         finally:
-            loop.call_soon_threadsafe(end.set)
+            stop()
     finally:
         joined(thread)
 
