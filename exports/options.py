@@ -81,6 +81,13 @@ class ServeOptions(Options):
         30.0, help="seconds after which a request is given up, also one that does not arrive"
     )
     poll_interval: Seconds = option(1.0, help="seconds between two looks for a new version")
+    version_label: tuple[str, ...] = option(
+        (), help="labels such as stable=1, whose versions stay loaded beside the highest"
+    )
+    cors_origin: tuple[str, ...] = option(
+        (),
+        help="origins such as https://example.org whose pages may call the REST API; * for all",
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -124,6 +124,8 @@ def _parser_of(command: Command) -> _Parser:
             continue
         if types[field.name] is bool:
             arguments["action"] = "store_true"
+        elif types[field.name] == tuple[str, ...]:
+            arguments |= {"type": str, "nargs": "*"}
         else:
             arguments["type"] = types[field.name]
         parser.add_argument(flag(field.name), required=required, **arguments)

@@ -84,8 +84,14 @@ class Batcher:
         for batch in list(self._open.values()):
             self._start(batch)
 
+    async def finish(self, seconds: float) -> None:
+        """Finishes what has been asked, or as much of it as there is time for."""
+        self.start_all()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
     async def close(self) -> None:
-        """Finishes what has been asked."""
+        """Finishes what has been asked, and takes no more."""
         self.start_all()
         await asyncio.gather(*self._tasks)
         self._pool.shutdown()

@@ -8,9 +8,10 @@ import tensorflow_text  # noqa: F401 - here, where the start-up notes of TensorF
 
 from exports.hosts import warn_if_open
 from exports.options import ServeOptions
+from exports.serving.labels import read_labels
 from keras_bert.errors import InputError
 
-_PACKAGES = ("aiohttp", "grpc", "prometheus_client", "tensorflow_serving")
+_PACKAGES = ("aiohttp", "grpc", "grpc_health", "prometheus_client", "tensorflow_serving")
 
 
 def serve(options: ServeOptions) -> None:
@@ -27,9 +28,11 @@ def serve(options: ServeOptions) -> None:
             f"`serve` needs the package {', '.join(missing)} (the extra `serving`): "
             "pip install 'keras-bert-tf[serving]'"
         )
-    warn_if_open(options.host, "the server, which has no passwords,")
+    from exports.serving.cross_origin import check_origins
     from exports.serving.server import run
 
+    check_origins(options.cors_origin)
+    warn_if_open(options.host, "the server, which has no passwords,")
     asyncio.run(run(options))
 
 
@@ -43,6 +46,7 @@ def check(options: ServeOptions) -> None:
         raise InputError(f"{options.directory}: no such directory")
     if not options.name or set(options.name) & set("/:"):
         raise InputError(f"`--name` must be a name without '/' and ':'. Received: {options.name!r}")
+    read_labels(options.version_label)
     if options.max_total_bytes < options.max_message_bytes:
         raise InputError(
             f"`--max-total-bytes` must be at least `--max-message-bytes`, "

@@ -17,18 +17,26 @@ from tensorflow_serving.apis import get_model_metadata_pb2
 
 from exports.serving import json_tensors
 from exports.serving.budget import Share
+from exports.serving.cross_origin import share_with
 from exports.serving.errors import HTTP_STATUS, ServingError
-from exports.serving.service import SIGNATURE_DEFINITIONS, Service, off_the_loop
+from exports.serving.service import SIGNATURE_DEFINITIONS, Service, Wanted, off_the_loop
 
 _API = "rest"
+_MODEL = "/v1/models/{name:[^/:]+}"
 # Numbers past 64 bits are no versions; no more digits are read.
-_PATHS = ("/v1/models/{name:[^/:]+}", r"/v1/models/{name:[^/:]+}/versions/{version:\d{1,18}}")
+_PATHS = (
+    _MODEL,
+    rf"{_MODEL}/versions/{{version:\d{{1,18}}}}",
+    f"{_MODEL}/labels/{{label:[^/:]+}}",
+)
 
 
 def application(service: Service) -> web.Application:
     """Returns the REST API of a service, with its metrics."""
     handlers = _Handlers(service)
     app = web.Application(middlewares=[_errors_as_json])
+    if service.options.cors_origin:
+        share_with(app, service.options.cors_origin)
     for path in _PATHS:
         app.router.add_get(path, handlers.status)
         app.router.add_get(f"{path}/metadata", handlers.metadata)
@@ -73,7 +81,7 @@ class _Handlers:
             body = await self._body(request, share)
             with self._service.metrics.watch(_API, "Predict") as call:
                 share.take(json_tensors.size_of_values(body))
-                with self._service.version(*_wanted(request)) as version:
+                with self._service.version(_wanted(request)) as version:
                     document = await off_the_loop(len(body), json_tensors.parse, body)
                     signature = version.signature(document.get("signature_name", ""))
                     call.signature = signature.name
@@ -111,12 +119,12 @@ class _Handlers:
 
     async def status(self, request: web.Request) -> web.Response:
         with self._service.metrics.watch(_API, "GetModelStatus"):
-            reply = self._service.status(*_wanted(request))
+            reply = self._service.status(_wanted(request))
         return _json(_as_dictionary(reply))
 
     async def metadata(self, request: web.Request) -> web.Response:
         with self._service.metrics.watch(_API, "GetModelMetadata"):
-            reply = self._service.metadata(*_wanted(request))
+            reply = self._service.metadata(_wanted(request))
         definitions = get_model_metadata_pb2.SignatureDefMap()
         reply.metadata[SIGNATURE_DEFINITIONS].Unpack(definitions)
         return _json(
@@ -136,9 +144,10 @@ class _Handlers:
         )
 
 
-def _wanted(request: web.Request) -> tuple[str, int | None]:
-    version = request.match_info.get("version")
-    return request.match_info["name"], None if version is None else int(version)
+def _wanted(request: web.Request) -> Wanted:
+    found = request.match_info
+    number = int(found["version"]) if "version" in found else None
+    return Wanted(found["name"], number, found.get("label"))
 
 
 def _as_dictionary(message: Message) -> dict:

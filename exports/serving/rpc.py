@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import grpc
 import numpy as np
+from grpc_health.v1 import health_pb2_grpc
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -14,15 +15,16 @@ from tensorflow_serving.apis import (
 )
 
 from exports.serving.errors import ServingError, invalid
+from exports.serving.health import Health
 from exports.serving.model import Signature
-from exports.serving.service import SIGNATURE_DEFINITIONS, Service, off_the_loop
+from exports.serving.service import SIGNATURE_DEFINITIONS, Service, Wanted, off_the_loop
 from exports.serving.tensors import from_proto, to_proto
 
 _API = "grpc"
 _MOST_METADATA = 16 << 10
 
 
-def server(service: Service) -> grpc.aio.Server:
+def server(service: Service, health: Health) -> grpc.aio.Server:
     """Returns a server of the gRPC API, which is not bound to a port yet."""
     result = grpc.aio.server(
         options=[
@@ -39,6 +41,7 @@ def server(service: Service) -> grpc.aio.Server:
         _PredictionService(service), result
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(service), result)
+    health_pb2_grpc.add_HealthServicer_to_server(health, result)
     return result
 
 
@@ -61,7 +64,7 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         with service.metrics.watch(_API, "Predict") as call, service.budget.share() as share:
             # The message, and the arrays made of it.
             share.take(2 * size)
-            with self._service.version(*_wanted(request)) as version:
+            with self._service.version(_wanted(request)) as version:
                 signature = version.signature(request.model_spec.signature_name)
                 call.signature = signature.name
                 signature.check_filter(request.output_filter)
@@ -91,7 +94,7 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                         f"`metadata_field` must be {SIGNATURE_DEFINITIONS!r}. "
                         f"Received: {list(request.metadata_field)}"
                     )
-                return self._service.metadata(*_wanted(request))
+                return self._service.metadata(_wanted(request))
         except ServingError as error:
             await context.abort(error.code, error.message)
 
@@ -107,7 +110,7 @@ class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
     ) -> get_model_status_pb2.GetModelStatusResponse:
         try:
             with self._service.metrics.watch(_API, "GetModelStatus"):
-                return self._service.status(*_wanted(request))
+                return self._service.status(_wanted(request))
         except ServingError as error:
             await context.abort(error.code, error.message)
 
@@ -126,11 +129,13 @@ def _write(reply: predict_pb2.PredictResponse, outputs: Mapping[str, np.ndarray]
         reply.outputs[name].CopyFrom(to_proto(array))
 
 
-def _wanted(request) -> tuple[str, int | None]:
+def _wanted(request) -> Wanted:
     """The model and version that a request names."""
     if not request.HasField("model_spec"):
         raise invalid("`model_spec` is missing")
     spec: model_pb2.ModelSpec = request.model_spec
-    if spec.version_label:
-        raise invalid(f"there are no version labels. Received: {spec.version_label!r}")
-    return spec.name, spec.version.value if spec.HasField("version") else None
+    return Wanted(
+        spec.name,
+        spec.version.value if spec.HasField("version") else None,
+        spec.version_label if spec.HasField("version_label") else None,
+    )

@@ -10,6 +10,8 @@ from aiohttp import web
 from exports.options import ServeOptions
 from exports.serving import rest, rpc
 from exports.serving.batching import Batcher
+from exports.serving.health import Health
+from exports.serving.labels import read_labels
 from exports.serving.metrics import Metrics
 from exports.serving.service import Service
 from exports.serving.versions import Versions
@@ -38,15 +40,17 @@ class Server:
     def __init__(self, options: ServeOptions):
         self._options = options
         metrics = Metrics()
-        self._versions = Versions(Path(options.directory))
+        self._labels = read_labels(options.version_label)
+        self._versions = Versions(Path(options.directory), self._labels.values())
         self._batcher = Batcher(
             max_batch_size=options.max_batch_size,
             timeout=options.batch_timeout / 1000,
             max_queue=options.max_queue,
             metrics=metrics,
         )
-        self._service = Service(options, self._versions, self._batcher, metrics)
-        self._grpc = rpc.server(self._service)
+        self._service = Service(options, self._versions, self._batcher, metrics, self._labels)
+        self._health = Health(self._versions.has)
+        self._grpc = rpc.server(self._service, self._health)
         self._rest = web.AppRunner(
             rest.application(self._service),
             access_log=None,
@@ -60,14 +64,22 @@ class Server:
         self._watcher: asyncio.Task | None = None
 
     async def start(self) -> None:
-        """Loads the highest version that loads, and listens.
+        """Loads the highest version that loads and those with a label, and listens.
 
         Raises:
-            InputError: If no version loads or a port is taken.
+            InputError: If no version loads, one with a label does not, or a port is taken.
         """
         await self._versions.refresh()
         if not self._versions.has():
             raise InputError(self._why_nothing_loads())
+        for label, number in self._labels.items():
+            if not self._versions.has(number):
+                status = self._versions.statuses.get(number)
+                reason = status.error if status else "no such version"
+                raise InputError(
+                    "`--version-label` must name a version that loads. Received: "
+                    f"{label}={number}; {self._options.directory}/{number}: {reason}"
+                )
         host = self._options.host
         try:
             self.grpc_port = self._grpc.add_insecure_port(f"{host}:{self._options.grpc_port}")
@@ -94,12 +106,15 @@ class Server:
     async def stop(self) -> None:
         """Takes no more calls, finishes those that run and returns."""
         self._service.closing = True
+        self._health.end()
         if self._watcher:
             self._watcher.cancel()
-        self._batcher.start_all()
         if self._listener:
             self._listener.close()
-        await asyncio.gather(self._grpc.stop(self._options.deadline), self._rest.cleanup())
+        # While calls are finished, gRPC still tells who asks for its health that it ends.
+        seconds = self._options.deadline
+        await asyncio.gather(self._rest.cleanup(), self._batcher.finish(seconds))
+        await self._grpc.stop(seconds)
         await self._batcher.close()
 
     def _connection(self) -> asyncio.BaseProtocol:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
@@ -12,7 +12,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 from exports.options import ServeOptions
 from exports.serving.batching import Batcher
 from exports.serving.budget import MemoryBudget
-from exports.serving.errors import ServingError
+from exports.serving.errors import ServingError, invalid
 from exports.serving.metrics import Metrics
 from exports.serving.model import LoadedVersion, Signature
 from exports.serving.tensors import check_rows
@@ -23,6 +23,14 @@ SIGNATURE_DEFINITIONS = "signature_def"
 _LITTLE = 1 << 14
 
 
+class Wanted(NamedTuple):
+    """What a call is about: a model, and its version by number or label; by neither the highest."""
+
+    name: str
+    number: int | None = None
+    label: str | None = None
+
+
 class Service:
     """Answers calls about one model.
 
@@ -31,6 +39,7 @@ class Service:
         versions: `Versions`.
         batcher: `Batcher`.
         metrics: `Metrics`.
+        labels: dict from labels to numbers of versions.
 
     Attributes:
         budget: `MemoryBudget` of all requests.
@@ -38,7 +47,12 @@ class Service:
     """
 
     def __init__(
-        self, options: ServeOptions, versions: Versions, batcher: Batcher, metrics: Metrics
+        self,
+        options: ServeOptions,
+        versions: Versions,
+        batcher: Batcher,
+        metrics: Metrics,
+        labels: Mapping[str, int],
     ):
         self.options = options
         self.metrics = metrics
@@ -46,23 +60,36 @@ class Service:
         self.closing = False
         self._versions = versions
         self._batcher = batcher
+        self._labels = labels
 
-    def version(self, name: str, number: int | None) -> AbstractContextManager[LoadedVersion]:
-        """Lends a version of the model for a `with` block, by default the highest.
+    def version(self, wanted: Wanted) -> AbstractContextManager[LoadedVersion]:
+        """Lends a version of the model for a `with` block.
 
         Raises:
-            ServingError: NOT_FOUND, if there is no such model or version; UNAVAILABLE, if the
-                server is about to end.
+            ServingError: NOT_FOUND, if there is no such model or version; INVALID_ARGUMENT, if
+                there is no such label; UNAVAILABLE, if the server is about to end.
         """
         if self.closing:
             raise ServingError(grpc.StatusCode.UNAVAILABLE, "the server is about to end")
-        if name != self.options.name or not self._versions.has(number):
+        number = self._number(wanted)
+        if wanted.name != self.options.name or not self._versions.has(number):
             # The words of TensorFlow Serving's documentation.
-            wanted = f"Latest({name})" if number is None else f"Specific({name}, {number})"
+            name = wanted.name
+            words = f"Latest({name})" if number is None else f"Specific({name}, {number})"
             raise ServingError(
-                grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {wanted}"
+                grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {words}"
             )
-        return self._versions.use()
+        return self._versions.use(number)
+
+    def _number(self, wanted: Wanted) -> int | None:
+        """The number of a version, where one is named."""
+        if wanted.label is None:
+            return wanted.number
+        labels = self._labels if wanted.name == self.options.name else {}
+        if wanted.label not in labels:
+            # The words of TensorFlow Serving.
+            raise invalid(f"Unrecognized servable version label: {wanted.label}")
+        return labels[wanted.label]
 
     async def predict(
         self, signature: Signature, inputs: Mapping[str, np.ndarray], seconds: float | None = None
@@ -86,17 +113,19 @@ class Service:
         seconds = limit if seconds is None else min(seconds, limit)
         return await asyncio.wait_for(self._batcher.run(signature, inputs), seconds)
 
-    def status(self, name: str, number: int | None) -> get_model_status_pb2.GetModelStatusResponse:
+    def status(self, wanted: Wanted) -> get_model_status_pb2.GetModelStatusResponse:
         """Returns the state of one version or of all.
 
         Raises:
-            ServingError: NOT_FOUND, if there is no such model or version.
+            ServingError: NOT_FOUND, if there is no such model or version; INVALID_ARGUMENT, if
+                there is no such label.
         """
+        name, number = wanted.name, self._number(wanted)
         statuses = self._versions.statuses if name == self.options.name else {}
         numbers = sorted(statuses, reverse=True) if number is None else [number]
         if not set(numbers) <= set(statuses) or not numbers:
-            wanted = f"model {name!r}" if number is None else f"version {number} of model {name!r}"
-            raise ServingError(grpc.StatusCode.NOT_FOUND, f"there is no {wanted}")
+            what = f"model {name!r}" if number is None else f"version {number} of model {name!r}"
+            raise ServingError(grpc.StatusCode.NOT_FOUND, f"there is no {what}")
         reply = get_model_status_pb2.GetModelStatusResponse()
         for each in numbers:
             status = reply.model_version_status.add(version=each, state=statuses[each].state)
@@ -105,17 +134,15 @@ class Service:
             status.status.error_message = statuses[each].error
         return reply
 
-    def metadata(
-        self, name: str, number: int | None
-    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    def metadata(self, wanted: Wanted) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """Returns the signatures of a version.
 
         Raises:
             ServingError: As `version`.
         """
         reply = get_model_metadata_pb2.GetModelMetadataResponse()
-        with self.version(name, number) as version:
-            reply.model_spec.name = name
+        with self.version(wanted) as version:
+            reply.model_spec.name = wanted.name
             reply.model_spec.version.value = version.number
             definitions = get_model_metadata_pb2.SignatureDefMap()
             for key, definition in version.signature_definitions.items():

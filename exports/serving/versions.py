@@ -5,7 +5,7 @@ import contextlib
 import ctypes
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,26 +53,29 @@ class Versions:
 
     Args:
         directory: Path. Holds the versions `1`, `2`, ...
+        kept: Numbers of versions that are loaded too, and stay so.
 
     Attributes:
         statuses: dict from version numbers to `Status`.
     """
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, kept: Collection[int] = ()):
         self._directory = directory
-        self._current: tuple[LoadedVersion, _Users] | None = None
+        self._kept = frozenset(kept)
+        self._highest: int | None = None
+        self._loaded: dict[int, tuple[LoadedVersion, _Users]] = {}
         self._failed: dict[int, frozenset] = {}
         self._unloading: set[asyncio.Task] = set()
         self.statuses: dict[int, Status] = {}
 
     def has(self, number: int | None = None) -> bool:
         """Tells whether the version of this number answers, or any."""
-        return self._current is not None and number in (None, self._current[0].number)
+        return (self._highest if number is None else number) in self._loaded
 
     @contextlib.contextmanager
-    def use(self) -> Iterator[LoadedVersion]:
-        """Lends the version that answers; it stays loaded until the block ends."""
-        version, users = self._current
+    def use(self, number: int | None = None) -> Iterator[LoadedVersion]:
+        """Lends a version that `has`, by default the highest; it stays loaded in the block."""
+        version, users = self._loaded[self._highest if number is None else number]
         with users:
             yield version
 
@@ -87,17 +90,26 @@ class Versions:
                 _LOGGER.warning("cannot read %s", self._directory, exc_info=True)
 
     async def refresh(self) -> None:
-        """Changes to the highest version that loads."""
+        """Loads the versions to keep, and changes to the highest version that loads."""
         found = _complete_versions(self._directory)
+        for number in sorted(self._kept & found.keys()):
+            await self._load(number, found[number])
         for number in sorted(found, reverse=True):
-            if self._current and number == self._current[0].number:
-                return
-            files = _fingerprint(found[number])
-            if self._failed.get(number) != files and await self._load(found[number], files):
+            if await self._load(number, found[number]):
+                before, self._highest = self._highest, number
+                if before not in (None, number, *self._kept):
+                    task = asyncio.create_task(self._unload(*self._loaded.pop(before)))
+                    self._unloading.add(task)
+                    task.add_done_callback(self._unloading.discard)
                 return
 
-    async def _load(self, directory: Path, files: frozenset) -> bool:
-        number = int(directory.name)
+    async def _load(self, number: int, directory: Path) -> bool:
+        """Tells whether a version is loaded, or is now."""
+        if number in self._loaded:
+            return True
+        files = _fingerprint(directory)
+        if self._failed.get(number) == files:
+            return False
         self.statuses[number] = Status(State.LOADING)
         try:
             version = await asyncio.to_thread(LoadedVersion, directory)
@@ -109,11 +121,7 @@ class Versions:
         self._failed.pop(number, None)
         self.statuses[number] = Status(State.AVAILABLE)
         _LOGGER.info("version %d answers", number)
-        before, self._current = self._current, (version, _Users())
-        if before:
-            task = asyncio.create_task(self._unload(*before))
-            self._unloading.add(task)
-            task.add_done_callback(self._unloading.discard)
+        self._loaded[number] = version, _Users()
         return True
 
     async def _unload(self, version: LoadedVersion, users: _Users) -> None:

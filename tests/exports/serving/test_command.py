@@ -98,6 +98,9 @@ def refused(capsys, directory, *arguments):
         (["--batch-timeout", "-1"], "`--batch-timeout` must be at least 0. Received: -1.0"),
         (["--rest-port", "65536"], "`--rest-port` must be from 0 to 65535. Received: 65536"),
         (["--grpc-port", "-1"], "`--grpc-port`"),
+        (["--version-label", "stable"], "`--version-label` must be NAME=VERSION"),
+        (["--version-label", "a=1", "b=7"], "b=7; "),
+        (["--cors-origin", "http://a", "b"], "`--cors-origin` must be an origin"),
         (["--name", "a/b"], "`--name` must be a name without '/' and ':'. Received: 'a/b'"),
     ],
 )

@@ -92,14 +92,6 @@ def test_errors(stub, message, code, details):
     assert caught.value.code() == code
 
 
-def test_a_version_label_is_refused(stub):
-    message = request({"x": floats(1)})
-    message.model_spec.version_label = "stable"
-    with pytest.raises(grpc.RpcError, match="no version labels") as caught:
-        stub.Predict(message)
-    assert caught.value.code() == INVALID
-
-
 def test_metadata(stub):
     message = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     message.model_spec.name = "model"
