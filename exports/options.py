@@ -76,7 +76,7 @@ class ServeOptions(Options):
     max_total_bytes: Bytes = option(
         512 << 20, help="bytes of memory that requests may hold together until they are answered"
     )
-    max_connections: Count = option(512, help="connections that the REST API has at a time")
+    max_connections: Count = option(512, help="connections that each API has at a time")
     deadline: Seconds = option(
         30.0, help="seconds after which a request is given up, also one that does not arrive"
     )

@@ -79,7 +79,10 @@ class _Handlers:
     async def predict(self, request: web.Request) -> web.Response:
         with self._service.budget.share() as share:
             body = await self._body(request, share)
-            with self._service.metrics.watch(_API, "Predict") as call:
+            with (
+                self._service.metrics.watch(_API, "Predict") as call,
+                self._service.connections.work(request.protocol),
+            ):
                 share.take(json_tensors.size_of_values(body))
                 with self._service.version(_wanted(request)) as version:
                     document = await off_the_loop(len(body), json_tensors.parse, body)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import grpc
 import numpy as np
+from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health_pb2_grpc
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -27,10 +28,14 @@ _MOST_METADATA = 16 << 10
 def server(service: Service, health: Health) -> grpc.aio.Server:
     """Returns a server of the gRPC API, which is not bound to a port yet."""
     result = grpc.aio.server(
+        interceptors=[_DamagedMessages()],
         options=[
             ("grpc.max_receive_message_length", service.options.max_message_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.max_metadata_size", _MOST_METADATA),
+            # Connections that stay silent, or whose calls never end, leave room for others.
+            ("grpc.max_allowed_incoming_connections", service.options.max_connections),
+            ("grpc.server_handshake_timeout_ms", int(1000 * service.options.deadline)),
             # Or two servers could share a port, and each would get half of the calls.
             ("grpc.so_reuseport", 0),
         ],
@@ -43,6 +48,34 @@ def server(service: Service, health: Health) -> grpc.aio.Server:
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(service), result)
     health_pb2_grpc.add_HealthServicer_to_server(health, result)
     return result
+
+
+class _DamagedMessages(grpc.aio.ServerInterceptor):
+    """Refuses bytes that are no message, which gRPC would take for a fault of the server."""
+
+    async def intercept_service(self, continuation, handler_call_details):
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        streams = handler.response_streaming
+        behave = handler.unary_stream if streams else handler.unary_unary
+        read = handler.request_deserializer
+
+        def deserialize(message: bytes) -> Message | DecodeError:
+            try:
+                return read(message)
+            except DecodeError as error:
+                return error
+
+        async def answer(request: Message | DecodeError, context: grpc.aio.ServicerContext):
+            if isinstance(request, DecodeError):
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no message: {request}")
+            return await behave(request, context)
+
+        make = (
+            grpc.unary_stream_rpc_method_handler if streams else grpc.unary_unary_rpc_method_handler
+        )
+        return make(answer, deserialize, handler.response_serializer)
 
 
 class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):

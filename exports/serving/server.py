@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import signal
 from pathlib import Path
 
@@ -16,6 +17,12 @@ from exports.serving.metrics import Metrics
 from exports.serving.service import Service
 from exports.serving.versions import Versions
 from keras_bert.errors import InputError
+
+# Connections that have come but were not looked at yet. Of more than those a system lets come, it
+# forgets some, and their clients try again after a second.
+_BACKLOG = 1024
+# Beside connections of both APIs: libraries, the model, threads.
+_OTHER_FILES = 512
 
 
 class Server:
@@ -92,7 +99,7 @@ class Server:
         await self._rest.setup()
         try:
             self._listener = await asyncio.get_running_loop().create_server(
-                self._connection, host, self._options.rest_port
+                self._connection, host, self._options.rest_port, backlog=_BACKLOG
             )
         except OSError as error:
             await self.stop()
@@ -117,10 +124,8 @@ class Server:
         await self._grpc.stop(seconds)
         await self._batcher.close()
 
-    def _connection(self) -> asyncio.BaseProtocol:
-        """What talks to a client that connects to the REST API."""
-        server = self._rest.server
-        return server() if len(server.connections) < self._options.max_connections else _Full()
+    def _connection(self) -> asyncio.Protocol:
+        return self._service.connections.protocol(self._rest.server)
 
     def _why_nothing_loads(self) -> str:
         directory = self._options.directory
@@ -132,14 +137,12 @@ class Server:
         return f"{directory}: no version to serve. {reasons}"
 
 
-class _Full(asyncio.Protocol):
-    """Turns a connection away."""
-
-    def connection_made(self, transport):
-        transport.write(
-            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )
-        transport.close()
+def _allow_files(count: int) -> None:
+    """Lets the process open more files, if the system does: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def run(options: ServeOptions) -> None:
@@ -150,6 +153,7 @@ async def run(options: ServeOptions) -> None:
     """
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("exports").setLevel(logging.INFO)
+    _allow_files(2 * options.max_connections + _OTHER_FILES)
     server = Server(options)
     await server.start()
     print(f"REST: http://{options.host}:{server.rest_port}/v1/models/{options.name}")

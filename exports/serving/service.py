@@ -12,6 +12,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 from exports.options import ServeOptions
 from exports.serving.batching import Batcher
 from exports.serving.budget import MemoryBudget
+from exports.serving.connections import Connections
 from exports.serving.errors import ServingError, invalid
 from exports.serving.metrics import Metrics
 from exports.serving.model import LoadedVersion, Signature
@@ -43,6 +44,7 @@ class Service:
 
     Attributes:
         budget: `MemoryBudget` of all requests.
+        connections: `Connections` of the REST API.
         closing: bool. Set to refuse calls while those that run are finished.
     """
 
@@ -57,6 +59,7 @@ class Service:
         self.options = options
         self.metrics = metrics
         self.budget = MemoryBudget(options.max_total_bytes)
+        self.connections = Connections(options.max_connections)
         self.closing = False
         self._versions = versions
         self._batcher = batcher

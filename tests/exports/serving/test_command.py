@@ -16,10 +16,10 @@ FREE = ["--rest-port", "0", "--grpc-port", "0"]
 
 
 @contextlib.contextmanager
-def started(directory, *arguments):
+def started(directory, *arguments, stderr=None):
     """The command in a process of its own, and the port of its REST API."""
     command = [sys.executable, "-m", "exports", "serve", str(directory), *FREE, *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
     try:
         lines = []
         while "Ready." not in lines:

@@ -149,18 +149,50 @@ def test_a_body_that_is_short_because_it_is_compressed(small):
     assert small.predict({"inputs": [1.0]})[0] == 200
 
 
-def test_connections_are_bounded(small):
+def test_of_too_many_connections_the_silent_ones_give_way(small):
     with contextlib.ExitStack() as stack:
-        for _ in range(4):
+        # Nothing, half a head and half a body.
+        texts = [b"", b"", b"POST /v1/mod", post(small, "Content-Length: 9", body=b"{")]
+        connections = [stack.enter_context(connected(small, text)) for text in texts]
+        for oldest in connections:
+            connection = stack.enter_context(connected(small))
+            connection.sendall(f"GET {small.model} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+            # The one that was waited for longest, and no other.
+            with contextlib.suppress(ConnectionResetError):
+                assert oldest.recv(100) == b""
+
+
+def test_who_asks_again_and_again_stays(small):
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(connected(small))
+        body = b'{"inputs": [1.0]}'
+        for _ in range(8):
+            connection.sendall(post(small, f"Content-Length: {len(body)}", body=body))
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
             stack.enter_context(connected(small))
 
-        def is_full():
-            with connected(small, post(small, "Content-Length: 0")) as connection:
-                return connection.recv(100).startswith(b"HTTP/1.1 503")
 
-        eventually(is_full)
-    # The reply to one that is turned away has no body.
-    eventually(lambda: small.get(small.model)[0] == 200)
+def test_work_leaves_connections_to_ask_how_the_server_is(models):
+    with running(models, max_connections=4) as server, contextlib.ExitStack() as stack:
+        body = b'{"signature_name": "wait", "inputs": [2.0]}'
+        text = post(server, f"Content-Length: {len(body)}", body=body)
+        busy = [stack.enter_context(connected(server, text)) for _ in range(3)]
+        eventually(lambda: server.metric("serving_batch_rows_count", signature="wait") > 0)
+        eventually(lambda: server.predict({"inputs": [1.0]})[0] == 503)
+        for _ in range(5):
+            assert server.get(server.model)[0] == 200
+        for connection in busy:
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        assert server.predict({"inputs": [1.0]})[0] == 200
+
+
+def test_grpc_connections_are_bounded(models):
+    with running(models, max_connections=4) as server, contextlib.ExitStack() as stack:
+        host, port = server.grpc_address.split(":")
+        for _ in range(20):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=20))
+        assert server.get(server.model)[0] == 200
 
 
 def test_slow_senders_are_given_up(models):

@@ -92,6 +92,18 @@ def test_errors(stub, message, code, details):
     assert caught.value.code() == code
 
 
+@pytest.mark.parametrize(
+    "method",
+    ["tensorflow.serving.PredictionService/Predict", "grpc.health.v1.Health/Check"],
+)
+def test_bytes_that_are_no_message(server, method):
+    with grpc.insecure_channel(server.grpc_address) as channel:
+        for text in (b"\x0a\xff\xff\xff\x7f", b"\xff" * 100, b"\x0a\x02\xff\xff"):
+            with pytest.raises(grpc.RpcError, match="no message") as caught:
+                channel.unary_unary(f"/{method}")(text, timeout=20)
+            assert caught.value.code() == INVALID
+
+
 def test_metadata(stub):
     message = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     message.model_spec.name = "model"
