@@ -110,10 +110,6 @@ def _mebibytes(size: float) -> int:
     return math.ceil(size / _MEBIBYTE)
 
 
-def _hash(path: Path) -> str:
-    return sha256_of_file(path)
-
-
 def _read_record(path: Path) -> dict[str, str]:
     """Names and hashes; none where the file is missing or damaged: then everything is kept."""
     try:

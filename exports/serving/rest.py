@@ -22,6 +22,8 @@ from exports.serving.errors import HTTP_STATUS, ServingError
 from exports.serving.service import SIGNATURE_DEFINITIONS, Service, Wanted, off_the_loop
 
 _API = "rest"
+# A connection that ends, chunks or a compression that are none.
+_UNREADABLE = (ConnectionError, web.RequestPayloadError)
 _MODEL = "/v1/models/{name:[^/:]+}"
 # Numbers past 64 bits are no versions; no more digits are read.
 _PATHS = (
@@ -53,7 +55,7 @@ async def _errors_as_json(
 ) -> web.StreamResponse:
     try:
         return await handler(request)
-    except (web.HTTPRequestEntityTooLarge, web.HTTPRequestTimeout) as error:
+    except (web.HTTPBadRequest, web.HTTPRequestEntityTooLarge, web.HTTPRequestTimeout) as error:
         response = _error(error.status, error.text)
         # The rest of the body is not waited for.
         response.force_close()
@@ -118,6 +120,9 @@ class _Handlers:
         except asyncio.TimeoutError:
             message = f"the body did not arrive within {options.deadline:g} seconds"
             raise web.HTTPRequestTimeout(text=message) from None
+        except _UNREADABLE as error:
+            message = f"the body cannot be read: {type(error).__name__}"
+            raise web.HTTPBadRequest(text=message) from error
         return body
 
     async def status(self, request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """The server: both APIs of one model, from start to end."""
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
@@ -153,6 +154,11 @@ async def run(options: ServeOptions) -> None:
     """
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("exports").setLevel(logging.INFO)
+    # It would write a page about each request that is none; faults of this server are told above.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    # What is imported stays. Looking through it for what is unused would hold up all calls for
+    # half a second, whenever one brings many values.
+    gc.freeze()
     _allow_files(2 * options.max_connections + _OTHER_FILES)
     server = Server(options)
     await server.start()

@@ -34,8 +34,7 @@ def from_proto(
             declares more than it holds. Nothing is allocated before that is known.
     """
     if proto.dtype != spec.dtype.as_datatype_enum:
-        received = tf.dtypes.as_dtype(proto.dtype).name if proto.dtype else "no type"
-        raise invalid(f"input {name!r} must be {spec.dtype.name}. Received: {received}")
+        raise invalid(f"input {name!r} must be {spec.dtype.name}. Received: {_type_name(proto)}")
     shape = [dim.size for dim in proto.tensor_shape.dim]
     check_rows(name, shape, most_rows)
     elements = math.prod(shape)
@@ -59,6 +58,13 @@ def check_rows(name: str, shape: Sequence[int], most_rows: int) -> None:
     """
     if shape and shape[0] > most_rows:
         raise invalid(f"input {name!r} must have at most {most_rows} rows. Received: {shape[0]}")
+
+
+def _type_name(proto: tensor_pb2.TensorProto) -> str:
+    try:
+        return tf.dtypes.as_dtype(proto.dtype).name if proto.dtype else "no type"
+    except TypeError:
+        return f"type {proto.dtype}, which is none"
 
 
 def _elements_there(proto: tensor_pb2.TensorProto, dtype: tf.DType) -> int:

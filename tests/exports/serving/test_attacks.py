@@ -77,7 +77,7 @@ def watched(server, seconds=1.0):
 def run(server, those, threads=8):
     """How often each answer came."""
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        return Counter(pool.map(lambda attack: str(attack(server))[:14], those))
+        return Counter(pool.map(lambda attack: str(attack(server))[:17], those))
 
 
 def check(server, before, allowed):

@@ -149,6 +149,13 @@ def test_a_body_that_is_short_because_it_is_compressed(small):
     assert small.predict({"inputs": [1.0]})[0] == 200
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_body_that_is_no_compression(small, encoding):
+    text = post(small, f"Content-Encoding: {encoding}", "Content-Length: 5", body=b"\1\2\3\4\5")
+    with connected(small, text) as connection:
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
+
+
 def test_of_too_many_connections_the_silent_ones_give_way(small):
     with contextlib.ExitStack() as stack:
         # Nothing, half a head and half a body.

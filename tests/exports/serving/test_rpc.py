@@ -54,6 +54,12 @@ def huge():
     return result
 
 
+def unknown():
+    result = floats(1)
+    result.dtype = 2**31 - 1
+    return result
+
+
 def damaged():
     result = floats(1, 2)
     result.tensor_content = b"12345"
@@ -74,6 +80,7 @@ INVALID = grpc.StatusCode.INVALID_ARGUMENT
         (request({"x": floats(1), "z": floats(1)}), INVALID, "Received: x, z"),
         (request({"x": tf.make_tensor_proto([1])}), INVALID, "must be float32. Received: int32"),
         (request({"x": tf.make_tensor_proto(1.0)}), INVALID, r"shape \(None,\). Received: \(\)"),
+        (request({"x": unknown()}), INVALID, "must be float32. Received: type 2147483647"),
         (request({"x": huge()}), INVALID, "at most 1024 rows"),
         (request({"x": damaged()}), INVALID, "does not hold a tensor"),
         (request({"x": floats(-1)}), INVALID, "below zero"),
