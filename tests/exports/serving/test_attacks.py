@@ -125,8 +125,8 @@ def test_silent_connections_leave_room_for_others(attacked):
 def test_ten_thousand_attacks_and_a_thousand_connections(attacked, capsys):
     before, answers = held(attacked), Counter()
     with watched(attacked) as times:
-        for seed in range(20):
-            answers += run(attacked, attacks(seed, 500))
+        for seed in range(100):
+            answers += run(attacked, attacks(seed, 100))
         requests = max(times)
         with contextlib.ExitStack() as stack:
             connections = hold(attacked, stack, 1000)
