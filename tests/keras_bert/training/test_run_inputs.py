@@ -19,14 +19,8 @@ from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.registry import task_named
 from keras_bert.text.tokenizer import BertTokenizer
 from keras_bert.training import finetune, pretrain
+from keras_bert.training import inputs as sources
 from keras_bert.training.checkpoint_directory import Snapshot, write_checkpoint
-from keras_bert.training.inputs import (
-    NOTHING,
-    checkpoint_input,
-    config_input,
-    examples_input,
-    shards_input,
-)
 from keras_bert.training.options import NAMED, FinetuneOptions, PretrainOptions
 from keras_bert.training.provenance import fingerprint
 from keras_bert.training.run_directory import RunDirectory
@@ -61,18 +55,18 @@ def place(template, tmp_path, monkeypatch):
 
 
 def shards(path):
-    return shards_input(path, read_manifest(path))
+    return sources.shards_input(path, read_manifest(path))
 
 
 def config(path):
-    return config_input(BertConfig.from_file(path), path)
+    return sources.config_input(BertConfig.from_file(path), path)
 
 
 def rows(path):
     task = task_named("classification")
     labels = task.labels(path)
     splits = {split: task.read(path, split, labels=labels) for split in ("train", "dev")}
-    return examples_input(path, labels, splits)
+    return sources.examples_input(path, labels, splits)
 
 
 def change_shards(path):
@@ -111,7 +105,7 @@ INPUTS = {
     "long_data": Named("long", shards, change_shards),
     "validation": Named("short", shards, change_shards),
     "model": Named("model.json", config, change_config),
-    "init": Named("init", checkpoint_input, change_weights),
+    "init": Named("init", sources.checkpoint_input, change_weights),
     "task_data": Named("rows", rows, change_rows),
 }
 
@@ -188,7 +182,7 @@ def test_a_run_is_bound_to_what_its_inputs_are(place, name, spelled):
 @pytest.mark.parametrize("name", ["long_data", "validation", "init"])
 def test_what_is_given_now_or_no_longer_is_refused(place, name):
     what = INPUTS[name]
-    given, nothing = {name: what.read(what.path)}, {name: NOTHING}
+    given, nothing = {name: what.read(what.path)}, {name: sources.NOTHING}
     for first, path, then, now in (
         (given, what.path, nothing, None),
         (nothing, None, given, what.path),
@@ -222,26 +216,27 @@ def test_networks_are_told_by_their_shape(place, tiny_config):
     assert config("hub.json").digest == before
     named = BertConfig.from_name("tiny", vocabulary_size=99)
     (place / "named.json").write_text(json.dumps(named.to_dict()))
-    assert config("named.json").digest == config_input(named, "tiny").digest != before
+    assert config("named.json").digest == sources.config_input(named, "tiny").digest != before
 
 
 def test_checkpoints_are_told_by_what_is_read_of_them(place, encoder):
     folder = place / "init"
-    before = checkpoint_input(folder).digest
+    before = sources.checkpoint_input(folder).digest
     (folder / ".git").mkdir()
     (folder / "gone.json").symlink_to("nowhere")
     others = ("README.md", ".DS_Store", "pytorch_model.bin", "tf_model.h5", ".git/config.json")
     for name in others:
         (folder / name).write_text("more")
-    assert checkpoint_input(folder).digest == before
+    assert sources.checkpoint_input(folder).digest == before
     (folder / "1_Pooling" / "config.json").write_text("{}")
-    assert checkpoint_input(folder).digest != before
-    before = checkpoint_input(folder).digest
+    assert sources.checkpoint_input(folder).digest != before
+    before = sources.checkpoint_input(folder).digest
     (folder / "assets" / "tokenizer").mkdir(parents=True)
     (folder / "assets" / "tokenizer" / "vocabulary.txt").write_text("[PAD]")
-    assert checkpoint_input(folder).digest != before
+    assert sources.checkpoint_input(folder).digest != before
     # An address of something to download is all that is known of it.
-    addresses = {checkpoint_input(f"kaggle://keras/bert/{size}").digest for size in ("a", "b")}
+    names = ("kaggle://keras/bert/a", "kaggle://keras/bert/b")
+    addresses = {sources.checkpoint_input(name).digest for name in names}
     assert len(addresses) == 2
 
 
@@ -252,16 +247,18 @@ def test_one_of_several_checkpoints_is_told_from_the_others(place):
     for step in (1, 2):
         (folder / f"model.ckpt-{step}.index").write_text(str(step))
         (folder / f"model.ckpt-{step}.data-00000-of-00001").write_text(str(step))
-    first, second = (checkpoint_input(folder / f"model.ckpt-{step}").digest for step in (1, 2))
+    first, second = (
+        sources.checkpoint_input(folder / f"model.ckpt-{step}").digest for step in (1, 2)
+    )
     assert first != second
     # By the name of one of its files, alone in the folder, and under another name.
-    assert checkpoint_input(folder / "model.ckpt-1.index").digest == first
+    assert sources.checkpoint_input(folder / "model.ckpt-1.index").digest == first
     for path in folder.glob("model.ckpt-2*"):
         path.unlink()
-    assert checkpoint_input(folder).digest == first
+    assert sources.checkpoint_input(folder).digest == first
     for path in folder.glob("model.ckpt-1*"):
         path.rename(folder / path.name.replace("model.ckpt-1", "bert_model.ckpt"))
-    assert checkpoint_input(folder).digest == first
+    assert sources.checkpoint_input(folder).digest == first
 
 
 def test_data_of_a_task_are_told_by_their_examples(place):
@@ -306,7 +303,7 @@ def test_how_files_are_written_may_change_where_the_examples_do_not(place):
     inputs = {"data": rows("rows")}
     begin(run, options, inputs, named)
     begin(run, {**options, "delimiter": "tab", "labels": "labels.txt"}, inputs, named)
-    other = {"data": examples_input("rows", ("b", "a"), {})}
+    other = {"data": sources.examples_input("rows", ("b", "a"), {})}
     with pytest.raises(InputError) as error:
         begin(run, {**options, "labels": "b,a"}, other, named)
     assert "--labels: labels.txt -> b,a; what --data names" in str(error.value)
@@ -350,17 +347,17 @@ def test_a_run_of_an_earlier_version_goes_on(place, earlier_run):
     with pytest.raises(InputError, match=r"begun otherwise \(--data: short -> ./short\)"):
         begin(run, {**options, "data": "./short"}, {"data": shards("short")})
     change_weights(place / "init")
-    inputs = {"data": shards("short"), "init": checkpoint_input("init")}
+    inputs = {"data": shards("short"), "init": sources.checkpoint_input("init")}
     with pytest.raises(InputError, match=r"begun otherwise \(what --init names: "):
         begin(run, options, inputs)
     change_weights(place / "init")
-    inputs = {"data": shards("short"), "init": checkpoint_input("init")}
+    inputs = {"data": shards("short"), "init": sources.checkpoint_input("init")}
     with RunDirectory(run, options, named={"data": ("data",), "init": ("init",)}) as directory:
         directory.create(inputs)
         assert directory.saved[1]["step"] == 3
         directory.begin()
     # From now on it is bound to what they are.
-    inputs = {"data": shards("./short"), "init": checkpoint_input(place / "init")}
+    inputs = {"data": shards("./short"), "init": sources.checkpoint_input(place / "init")}
     moved_options = {**options, "data": "./short", "init": str(place / "init")}
     assert begin(run, moved_options, inputs) == 3
 
@@ -398,4 +395,5 @@ def test_commands_tell_runs_of_all_their_inputs(place, monkeypatch):
         finetune.finetune(options)
     assert found.pop("total") == 10
     assert found.pop("strategy") == "one_device, 1 device"
-    assert found == {"data": rows("rows").digest, "init": checkpoint_input("init").digest}
+    init = sources.checkpoint_input("init").digest
+    assert found == {"data": rows("rows").digest, "init": init}
