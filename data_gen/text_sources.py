@@ -95,6 +95,11 @@ class FileSource(Source):
             dialect, columns = found
             if (self.field or TEXT) in columns:
                 return self._table(reader, dialect)
+            if self.field is not None:
+                raise InputError(
+                    f"{self.path}: `--text-field` must be one of the columns "
+                    f"{', '.join(columns)}. Received: {self.field!r}"
+                )
             warnings.warn(
                 f"{self.path}: read as text, though its lines look like rows of a table with the "
                 f"columns {', '.join(columns)}; `--text-field` chooses one",

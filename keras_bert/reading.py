@@ -337,4 +337,5 @@ def same_file(first: str | os.PathLike, second: str | os.PathLike) -> bool:
     try:
         return os.path.samefile(first, second)
     except OSError:
-        return Path(first).resolve() == Path(second).resolve()
+        # Not `Path.resolve`, which fails at a link to itself.
+        return os.path.realpath(first) == os.path.realpath(second)

@@ -19,7 +19,13 @@ from exports.serving import json_tensors
 from exports.serving.budget import Share
 from exports.serving.cross_origin import share_with
 from exports.serving.errors import HTTP_STATUS, ServingError
-from exports.serving.service import SIGNATURE_DEFINITIONS, Service, Wanted, off_the_loop
+from exports.serving.service import (
+    SIGNATURE_DEFINITIONS,
+    Service,
+    Wanted,
+    ending,
+    off_the_loop,
+)
 
 _API = "rest"
 # A connection that ends, chunks or a compression that are none.
@@ -115,14 +121,26 @@ class _Handlers:
                 size = len(body) + len(chunk)
             raise web.HTTPRequestEntityTooLarge(options.max_message_bytes, size)
 
+        reading = asyncio.ensure_future(read())
+        # aiohttp drops what comes once the server ends.
+        closing = asyncio.ensure_future(self._service.closing.wait())
         try:
-            await asyncio.wait_for(read(), options.deadline)
-        except asyncio.TimeoutError:
-            message = f"the body did not arrive within {options.deadline:g} seconds"
-            raise web.HTTPRequestTimeout(text=message) from None
+            await asyncio.wait(
+                (reading, closing), timeout=options.deadline, return_when=asyncio.FIRST_COMPLETED
+            )
+            if reading.done():
+                reading.result()
+            elif closing.done():
+                raise ending()
+            else:
+                message = f"the body did not arrive within {options.deadline:g} seconds"
+                raise web.HTTPRequestTimeout(text=message)
         except _UNREADABLE as error:
             message = f"the body cannot be read: {type(error).__name__}"
             raise web.HTTPBadRequest(text=message) from error
+        finally:
+            reading.cancel()
+            closing.cancel()
         return body
 
     async def status(self, request: web.Request) -> web.Response:

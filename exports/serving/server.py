@@ -113,7 +113,7 @@ class Server:
 
     async def stop(self) -> None:
         """Takes no more calls, finishes those that run and returns."""
-        self._service.closing = True
+        self._service.closing.set()
         self._health.end()
         if self._watcher:
             self._watcher.cancel()

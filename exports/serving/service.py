@@ -45,7 +45,7 @@ class Service:
     Attributes:
         budget: `MemoryBudget` of all requests.
         connections: `Connections` of the REST API.
-        closing: bool. Set to refuse calls while those that run are finished.
+        closing: `asyncio.Event`. Set to refuse calls while those that run are finished.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Service:
         self.metrics = metrics
         self.budget = MemoryBudget(options.max_total_bytes)
         self.connections = Connections(options.max_connections)
-        self.closing = False
+        self.closing = asyncio.Event()
         self._versions = versions
         self._batcher = batcher
         self._labels = labels
@@ -72,8 +72,8 @@ class Service:
             ServingError: NOT_FOUND, if there is no such model or version; INVALID_ARGUMENT, if
                 there is no such label; UNAVAILABLE, if the server is about to end.
         """
-        if self.closing:
-            raise ServingError(grpc.StatusCode.UNAVAILABLE, "the server is about to end")
+        if self.closing.is_set():
+            raise ending()
         number = self._number(wanted)
         if wanted.name != self.options.name or not self._versions.has(number):
             # The words of TensorFlow Serving's documentation.
@@ -165,3 +165,8 @@ async def off_the_loop(size: int, function: Callable[..., Any], *arguments: Any)
     if size < _LITTLE:
         return function(*arguments)
     return await asyncio.to_thread(function, *arguments)
+
+
+def ending() -> ServingError:
+    """Returns the refusal of what came too late."""
+    return ServingError(grpc.StatusCode.UNAVAILABLE, "the server is about to end")

@@ -1,5 +1,6 @@
 """Files that a command writes: none of those that it reads."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -44,14 +45,14 @@ def check_outputs(
             raise InputError(
                 f"`{name}` must not be a file of `--data`, which it would replace. Received: {path}"
             )
-        if model and _is_of_model(path.resolve(), Path(model).resolve()):
+        if model and _is_of_model(Path(os.path.realpath(path)), os.path.realpath(model)):
             raise InputError(
                 f"`{name}` must not be a file of `--model`, which it would replace. "
                 f"Received: {path}"
             )
 
 
-def _is_of_model(path: Path, model: Path) -> bool:
+def _is_of_model(path: Path, model: str) -> bool:
     named = path.name in _MODEL_FILES or path.name.endswith(_MODEL_ENDINGS)
     return named and path.is_file() and path.is_relative_to(model)
 

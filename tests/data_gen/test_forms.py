@@ -113,6 +113,8 @@ def test_rows_of_a_table_in_a_text_are_told(tmp_path):
     with pytest.warns(InputWarning, match=r"a.txt: read as text.*id, title, body.*--text-field"):
         assert texts(path) == [path.read_text().strip().split("\n")]
     assert [d.paragraphs for d in Corpus(str(path), "body")] == [["One two."], ["Three."]]
+    with pytest.raises(InputError, match=r"a.txt.*--text-field.*id, title, body.*'boddy'"):
+        list(Corpus(str(path), "boddy"))
     path.write_text('Quality\t#1 ID\t#1 String\n1\t7\tA "quote.\n0\t8\tNo, "none\n')
     with pytest.warns(InputWarning, match="Quality, #1 ID, #1 String"):
         assert len(texts(path)) == 1

@@ -12,6 +12,9 @@ from data_gen.engine import generate
 from data_gen.options import PretrainingDataOptions
 from keras_bert.errors import InputError
 
+# The lexicon of these few lines matches nothing, which is told.
+pytestmark = pytest.mark.filterwarnings("ignore:.*--lexicon:keras_bert.errors.InputWarning")
+
 
 @pytest.fixture
 def place(corpus, vocabulary_file, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import socket
+import time
 import tracemalloc
 import urllib.parse
 
@@ -214,6 +215,17 @@ def test_slow_senders_are_given_up(models):
         for text in (beginning, nothing):
             with connected(server, text) as connection:
                 assert connection.recv(100) == b""
+
+
+def test_a_body_that_is_half_there_does_not_hold_up_the_end(models):
+    with running(models, deadline=60) as server:
+        half = post(server, "Content-Length: 100", body=b"{")
+        with connected(server, half) as connection:
+            time.sleep(0.2)
+            started = time.monotonic()
+            server.end()
+            assert connection.recv(100).startswith(b"HTTP/1.1 503")
+            assert time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize(
