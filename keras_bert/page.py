@@ -142,20 +142,24 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
+def folder_of_page(path: str | os.PathLike) -> Path:
+    """Returns where style and images of a page in files stand: `NAME_files` beside `NAME.html`."""
+    return Path(path).parent / f"{Path(path).stem}_files"
+
+
 def write_page(path: str | os.PathLike, page: str, form: PageForm = "one_file") -> None:
     """Writes a page, which replaces an earlier one.
 
     Args:
         path: Of the page.
         page: str. What `whole_page` returns.
-        form: str. `"one_file"`, or `"files"`: style and images go to the folder
-            `NAME_files` beside the page `NAME.html`; see `in_files`.
+        form: str. `"one_file"`, or `"files"`: style and images go to `folder_of_page`; see
+            `in_files`.
 
     Raises:
         OSError: If it cannot be written.
     """
-    path = Path(path)
-    folder = path.parent / f"{path.stem}_files"
+    path, folder = Path(path), folder_of_page(path)
     files: dict[str, bytes] = {}
     if form == "files":
         page, files = in_files(page, folder.name)

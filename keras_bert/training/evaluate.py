@@ -7,8 +7,8 @@ from typing import Any
 from keras_bert.atomic import write_json
 from keras_bert.command_line import check_unused, flag
 from keras_bert.errors import InputError
-from keras_bert.outputs import check_file
-from keras_bert.page import write_page
+from keras_bert.outputs import check_directory, check_file
+from keras_bert.page import folder_of_page, write_page
 from keras_bert.reading import recorded_reads
 from keras_bert.tasks.examples import Examples
 from keras_bert.tasks.families import load_predictor
@@ -32,6 +32,8 @@ def evaluate(options: EvaluateOptions) -> dict:
     for name, path in outputs.items():
         if path is not None:
             check_file(path, name)
+    if options.report is not None and options.page == "files":
+        check_directory(str(folder_of_page(options.report)), "--report")
     check_outputs(outputs, (), model=options.model)
     task = task_of(options)
     predictor = load_predictor(options.model)

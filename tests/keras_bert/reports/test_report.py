@@ -107,9 +107,10 @@ def test_evaluate_writes_the_page(predictor, tmp_path, capsys):
     strict = check_strict(tmp_path / "strict" / "report.html")
     assert strict.tags["image"] == page.tags["image"] > 0
     assert strict.tags["img"] == page.tags["img"] > 0
+    (tmp_path / "r_files").touch()
     for changes, message in (
         ({"page": "files", "report": None}, "no `--report`, so `--page`"),
-        ({"page": "files", "report": str(tmp_path / "dev.tsv" / "r.html")}, "cannot write the"),
+        ({"page": "files", "report": str(tmp_path / "r.html")}, "r_files, a file"),
         ({"attention_example": 2}, "below 2, the number of examples. Received: 2"),
         ({"attention_example": -1}, "at least 0. Received: -1"),
         ({"attention_example": 1, "report": None}, "no `--report`, so `--attention-example`"),
