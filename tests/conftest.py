@@ -1,4 +1,5 @@
 import gc
+import signal
 
 import numpy as np
 import pytest
@@ -18,6 +19,27 @@ WORDS = _TEXT.split()
 # Files of few tests that take minutes. A file belongs to one process as a whole; were these the
 # last ones, the other process would wait for them.
 _FIRST = ("test_backends.py", "test_readme.py", "test_commands.py")
+
+
+# Seconds for a test with its fixtures, on a busy machine.
+_LONGEST = 900
+_LONGEST_SLOW = 3600
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item):
+    """Ends a test that waits for a server, a process or a signal that never comes."""
+
+    def end(*_):
+        raise TimeoutError(f"{item.name} has not ended")
+
+    earlier = signal.signal(signal.SIGALRM, end)
+    signal.alarm(_LONGEST_SLOW if item.get_closest_marker("slow") else _LONGEST)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, earlier)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

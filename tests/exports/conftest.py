@@ -1,5 +1,4 @@
 import dataclasses
-import signal
 
 import pytest
 
@@ -7,26 +6,6 @@ from exports.__main__ import main
 from keras_bert.models.classifier import BertClassifier
 from keras_bert.text.tokenizer import BertTokenizer
 from tests.exports.local_server import running, save_version
-
-# Seconds for a test with its fixtures, of which the slowest exports a model on a busy machine.
-_LONGEST = 400
-_LONGEST_SLOW = 3600
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    """Ends a test that waits for a server, a process or a signal that never comes."""
-
-    def end(*_):
-        raise TimeoutError(f"{item.name} has not ended")
-
-    earlier = signal.signal(signal.SIGALRM, end)
-    signal.alarm(_LONGEST_SLOW if item.get_closest_marker("slow") else _LONGEST)
-    try:
-        return (yield)
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, earlier)
 
 
 @pytest.fixture(scope="session")
