@@ -158,9 +158,12 @@ class WordPieces:
             last = following[: tf.size(first)] - 1
             begin, end = tf.gather(starts.flat_values, first), tf.gather(ends.flat_values, last)
             shift = tf.gather(bytes_before(normal), tf.gather(row_ids(ids), first))
-            counted = _characters_before(normal)
-            size = tf.gather(counted, end + shift) - tf.gather(counted, begin + shift)
-            long = size > self._max_characters
+            # Of a character of several bytes all but the first are 10xxxxxx.
+            others = tf.where(tf.bitwise.bitwise_and(bytes_of(normal), 0xC0) == 0x80)[:, 0]
+            first_others, end_others = (
+                tf.searchsorted(others, place + shift, out_type=tf.int64) for place in (begin, end)
+            )
+            long = end - begin - (end_others - first_others) > self._max_characters
             head, tail = tf.boolean_mask(first, long)[:, tf.newaxis], tf.boolean_mask(last, long)
             # +1 after the first piece, -1 after the last one: positive on the pieces to drop.
             size = tf.shape(ids.flat_values, tf.int64)
@@ -179,10 +182,3 @@ class WordPieces:
 
         suspect = tf.strings.regex_full_match(normal, self._has_long_word)
         return tf.cond(tf.reduce_any(suspect), hide, lambda: (ids, starts, ends))
-
-
-def _characters_before(text: tf.Tensor) -> tf.Tensor:
-    """Counts characters before each byte of all texts in a row, int64 `(bytes + 1,)`."""
-    # Of a character of several bytes only the first is not 10xxxxxx.
-    begins = tf.bitwise.bitwise_and(bytes_of(text), 0xC0) != 0x80
-    return tf.concat([[0], tf.cumsum(tf.cast(begins, tf.int64))], 0)
