@@ -8,7 +8,7 @@ BIN := .venv/bin
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # Part after part, each in new processes, so that none of them grows beyond 2 GB.
 PARTS := "tests/test_*.py tests/data_gen tests/faults" "tests/exports" \
-	"tests/keras_bert/checkpoints tests/keras_bert/layers tests/keras_bert/models" \
+	"tests/keras_bert/checkpoints tests/keras_bert/layers" "tests/keras_bert/models" \
 	"tests/keras_bert/reports tests/keras_bert/tasks tests/keras_bert/text" \
 	"tests/keras_bert/test_*.py tests/keras_bert/training"
 
