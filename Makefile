@@ -7,9 +7,10 @@ BIN := .venv/bin
 # Files in the order of tests/conftest.py, not by their number of tests.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # Part after part, each in new processes, so that none of them grows beyond 2 GB.
-PARTS := "tests/test_*.py tests/data_gen tests/faults" "tests/exports" \
+PARTS := "tests/test_*.py tests/data_gen tests/faults" "tests/exports/portable tests/exports/serving" \
+	"tests/exports/test_[a-m]*.py" "tests/exports/test_[n-z]*.py" \
 	"tests/keras_bert/checkpoints tests/keras_bert/layers" "tests/keras_bert/models" \
-	"tests/keras_bert/reports tests/keras_bert/tasks tests/keras_bert/text" \
+	"tests/keras_bert/reports tests/keras_bert/tasks" "tests/keras_bert/text" \
 	"tests/keras_bert/test_*.py tests/keras_bert/training"
 
 .PHONY: run test test-all lint format benchmark clean
