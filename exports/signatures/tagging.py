@@ -6,6 +6,7 @@ from exports.entities import find_entities
 from exports.signatures.base import STRINGS, Signature, TaskSignatures
 from keras_bert.tasks.tagging import TagPredictor
 from keras_bert.text.characters import Characters
+from keras_bert.text.checks import assertion
 from keras_bert.text.word_windows import WordWindows
 from keras_bert.text.words import split_words
 
@@ -114,12 +115,9 @@ def _check_places(words: tf.RaggedTensor) -> tf.Operation:
         tf.errors.InvalidArgumentError: If it has not; TensorFlow Serving answers with it.
     """
     longest = tf.reduce_max(tf.concat([words.row_lengths(), [0]], 0))
-    return tf.debugging.Assert(
+    return assertion(
         words.nrows() * longest <= _MOST_PLACES,
-        [
-            f"strings in text times words of the longest must be at most {_MOST_PLACES}, as many "
-            "places as a reply has; send long texts alone. Received strings and words:",
-            words.nrows(),
-            longest,
-        ],
+        f"strings in text times words of the longest must be at most {_MOST_PLACES}, as many "
+        "places as a reply has; send long texts alone",
+        [tf.strings.as_string(words.nrows()), tf.strings.as_string(longest)],
     )

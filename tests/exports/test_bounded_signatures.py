@@ -10,7 +10,7 @@ from exports.signatures.families import signatures_of
 from keras_bert.errors import InputError
 from keras_bert.tasks.examples import Examples
 from tests.exports.small_models import predictor_of
-from tests.hostile_texts import check_costs, texts_of
+from tests.hostile_texts import check_costs, seconds_of, texts_of
 
 ONE_TEXT = (("a giant word", "spaces", "short words", "Chinese"), 1)
 MANY_TEXTS = (("a giant word", "short words"), 200)
@@ -45,6 +45,10 @@ def test_a_family_without_signatures_is_refused():
         signatures_of(Other())
 
 
+# For a text of 120 KB, more than `--max-text-bytes`.
+MOST_SECONDS = 2
+
+
 # Where a text stands in the inputs of each family. (Of many texts and one long one, a reply of
 # tags is as large as their product, and those of masks is that of the classes.)
 HOSTILE = {
@@ -68,7 +72,12 @@ def test_hostile_texts_cost_as_plain_ones_do(tiny_config, vocabulary, family):
     inputs, shapes = HOSTILE[family]
     signatures = signatures_of(predictor_of(family, tiny_config, vocabulary))
     answer = signatures.concrete_functions()["serving_default"]
-    check_costs(lambda text: answer(**inputs(text)), shapes)
+
+    def operation(text):
+        return answer(**inputs(text))
+
+    check_costs(operation, shapes)
+    assert seconds_of(operation, texts_of(*ONE_TEXT)) < MOST_SECONDS
 
 
 def test_a_reply_beyond_all_measure_is_refused(tiny_config, vocabulary):
